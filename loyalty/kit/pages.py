@@ -1,0 +1,17 @@
+"""The Jinja2 environment of our own public pages (unsubscribe, preferences): trusted templates, autoescape on."""
+
+from typing import Any
+
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils import translation
+from jinja2 import Environment, StrictUndefined
+
+
+def environment(**options: Any) -> Environment:
+    """Django's hook for its Jinja2 backend."""
+    options.update(undefined=StrictUndefined, autoescape=True, extensions=["jinja2.ext.i18n"])
+    env = Environment(**options)
+    env.globals.update(static=static, url=reverse)
+    env.install_gettext_callables(translation.gettext, translation.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    return env
