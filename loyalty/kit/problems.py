@@ -1,6 +1,6 @@
 """Pure: mistakes in what people give us, collected so that all can be told at once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,8 +37,13 @@ class Problems(Exception):
 
 def from_pydantic(error: Any) -> list[Problem]:
     """The mistakes of a pydantic `ValidationError`, with paths as `steps[2].timeout`."""
+    return from_pydantic_items(error.errors(include_url=False, include_context=False, include_input=False))
+
+
+def from_pydantic_items(items: Iterable[Mapping[str, Any]]) -> list[Problem]:
+    """The same for the items of `errors()` by themselves (`loc`, `type`, `msg`)."""
     found = []
-    for item in error.errors(include_url=False, include_context=False, include_input=False):
+    for item in items:
         path = ""
         for part in item["loc"]:
             path += f"[{part}]" if isinstance(part, int) else (f".{part}" if path else str(part))

@@ -1,0 +1,61 @@
+"""The NinjaAPI of the project: its errors have one shape, which its OpenAPI document describes."""
+
+from typing import Any
+
+from ninja import NinjaAPI
+from ninja.openapi.docs import Swagger
+
+from loyalty.kit.errors import install
+
+ERROR_SCHEMA: dict[str, Any] = {
+    "title": "Error",
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message", "details"],
+            "properties": {
+                "code": {"type": "string", "description": "Stable; for programs."},
+                "message": {"type": "string", "description": "One sentence; for people."},
+                "details": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "required": ["where", "problem"],
+                        "properties": {"where": {"type": "string"}, "problem": {"type": "string"}},
+                    },
+                },
+            },
+        }
+    },
+}
+
+
+class Api(NinjaAPI):
+    """`/api/v1/` with `openapi.json` and offline pages at `docs`."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            title="Loyalty campaigns",
+            version="1",
+            description="Customers, events, segments, templates, flows, messages and reports. Authenticate with a bearer key.",
+            openapi_url="/openapi.json",
+            docs_url="/docs",
+            # The validator badge is a picture from another host.
+            docs=Swagger(settings={"persistAuthorization": True, "validatorUrl": None}),
+        )
+        install(self)
+
+    def get_openapi_schema(self, **kwargs: Any) -> Any:
+        """ninja's document, every operation with the error answer."""
+        schema = super().get_openapi_schema(**kwargs)
+        schema.setdefault("components", {}).setdefault("schemas", {})["Error"] = ERROR_SCHEMA
+        error = {
+            "description": "Refused or failed: every mistake at once.",
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+        }
+        for operations in schema.get("paths", {}).values():
+            for operation in operations.values():
+                operation.setdefault("responses", {})["default"] = error
+        return schema
