@@ -1,0 +1,34 @@
+"""Pure: how events are named, and the names that only the system itself may write."""
+
+import re
+
+NAME_LENGTH = 100
+_NAME = re.compile(rf"[a-z0-9_.:-]{{1,{NAME_LENGTH}}}")
+
+# Facts that the packages above write in the transaction of the deed itself; `ref` names the row it is about.
+FACTS = {
+    "segment.joined": "segment",
+    "segment.left": "segment",
+    "flow.entered": "enrollment",
+    "flow.exited": "enrollment",
+    "message.sent": "message",
+    "message.failed": "message",
+    "message.delivered": "message",
+    "message.bounced": "message",
+    "message.complained": "message",
+    "message.opened": "message",
+    "message.clicked": "message",
+    "message.unsubscribed": "message",
+    "consent.granted": "",
+    "consent.withdrawn": "",
+}
+
+
+def fold(name: str) -> str:
+    """The one spelling of a name, stripped and in lower case: `Purchase` and `purchase` are one event."""
+    return name.strip().lower()
+
+
+def is_name(name: str) -> bool:
+    """Whether a folded name is well formed: 1 to 100 of `a-z 0-9 _ . : -`."""
+    return _NAME.fullmatch(name) is not None
