@@ -1,0 +1,172 @@
+"""Who: people, the keys they are known by, the fields that describe them."""
+
+from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+
+
+class Customer(models.Model):
+    """A person as far as we know them. What is not known is NULL.
+
+    The digests are keyed hashes of the address of the same name (`kit.digests.address_digest`); suppressions are
+    compared with them, and every write keeps them in step.
+    """
+
+    external_id = models.TextField(_("external id"), null=True)
+    email = models.TextField(_("email"), null=True)
+    phone = models.TextField(_("phone"), null=True)
+    first_name = models.TextField(_("first name"), null=True)
+    last_name = models.TextField(_("last name"), null=True)
+    locale = models.TextField(_("language"), null=True)
+    timezone = models.TextField(_("time zone"), null=True)
+    country = models.TextField(_("country"), null=True)
+    city = models.TextField(_("city"), null=True)
+    postcode = models.TextField(_("postcode"), null=True)
+    birth_date = models.DateField(_("birth date"), null=True)
+    attributes = models.JSONField(_("attributes"), default=dict, db_default={})
+    email_digest = models.BinaryField(null=True)
+    phone_digest = models.BinaryField(null=True)
+    created_at = models.DateTimeField(_("created at"))
+    updated_at = models.DateTimeField(_("updated at"))
+
+    class Meta:
+        db_table = "customer"
+        verbose_name = _("customer")
+        verbose_name_plural = _("customers")
+        indexes = [
+            models.Index(Lower("email"), name="customer_email"),
+            models.Index(fields=["phone"], name="customer_phone", condition=models.Q(phone__isnull=False)),
+            models.Index(fields=["country"], name="customer_country", condition=models.Q(country__isnull=False)),
+            GinIndex(OpClass("attributes", name="jsonb_path_ops"), name="customer_attributes"),
+        ]
+        # A unique column would bring a second index for LIKE, which every import would pay for.
+        constraints = [models.UniqueConstraint(fields=["external_id"], name="customer_external_id")]
+
+    def __str__(self) -> str:
+        name = " ".join(part for part in (self.first_name, self.last_name) if part)
+        return name or self.external_id or self.email or f"#{self.pk}"
+
+
+class CustomerIdentity(models.Model):
+    """A further key that one customer is known by, unique within its kind."""
+
+    class Kind(models.TextChoices):
+        CARD = "card", _("card")
+        ANONYMOUS_ID = "anonymous_id", _("anonymous visitor")
+        DEVICE = "device", _("device")
+        TELEGRAM = "telegram", _("Telegram")
+        WHATSAPP = "whatsapp", _("WhatsApp")
+        PARTNER = "partner", _("partner")
+
+    customer = models.ForeignKey(
+        Customer, on_delete=models.DO_NOTHING, related_name="identities", verbose_name=_("customer")
+    )
+    kind = models.TextField(_("kind"), choices=Kind)
+    value = models.TextField(_("value"))
+    created_at = models.DateTimeField(_("created at"))
+
+    class Meta:
+        db_table = "customer_identity"
+        verbose_name = _("identity")
+        verbose_name_plural = _("identities")
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "value"], name="customer_identity_key"),
+            models.CheckConstraint(
+                condition=models.Q(kind__in=["card", "anonymous_id", "device", "telegram", "whatsapp", "partner"]),
+                name="customer_identity_kind",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.value}"
+
+
+class Attribute(models.Model):
+    """A field of customers beyond the built-in ones; `learned` when an intake brought it and its type is a guess."""
+
+    class Type(models.TextChoices):
+        TEXT = "text", _("text")
+        NUMBER = "number", _("number")
+        MONEY = "money", _("money")
+        DATE = "date", _("date")
+        BOOLEAN = "boolean", _("yes or no")
+        CHOICE = "choice", _("choice")
+        LIST = "list", _("list")
+        GEO = "geo", _("place")
+
+    key = models.TextField(_("key"))
+    type = models.TextField(_("type"), choices=Type)
+    name = models.JSONField(_("name"), default=dict)
+    choices = models.JSONField(_("choices"), null=True)
+    learned = models.BooleanField(_("learned"), default=False)
+    source_class = models.TextField(_("source"), null=True)
+    purpose = models.TextField(_("purpose"), null=True)
+    created_at = models.DateTimeField(_("created at"))
+
+    class Meta:
+        db_table = "attribute"
+        verbose_name = _("attribute")
+        verbose_name_plural = _("attributes")
+        constraints = [
+            models.UniqueConstraint(fields=["key"], name="attribute_key"),
+            models.CheckConstraint(
+                condition=models.Q(type__in=["text", "number", "money", "date", "boolean", "choice", "list", "geo"]),
+                name="attribute_type",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(type="choice") | models.Q(choices__isnull=False), name="attribute_choices"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class CustomerChange(models.Model):
+    """That something about a customer changed: the queue that segments work off. One row per customer and statement."""
+
+    customer_id = models.BigIntegerField()
+
+    class Meta:
+        db_table = "customer_change"
+
+    def __str__(self) -> str:
+        return str(self.customer_id)
+
+
+class ImportJob(models.Model):
+    """One file imported with one set of options; a killed import goes on at the cursor, committed with each chunk."""
+
+    class State(models.TextChoices):
+        RUNNING = "running", _("running")
+        FINISHED = "finished", _("finished")
+
+    kind = models.TextField(_("kind"))
+    file_name = models.TextField(_("file"))
+    file_digest = models.TextField()
+    options_digest = models.TextField()
+    size_bytes = models.BigIntegerField(_("size in bytes"))
+    cursor_bytes = models.BigIntegerField(_("bytes done"))
+    cursor_line = models.BigIntegerField(_("lines done"))
+    accepted = models.BigIntegerField(_("accepted"), default=0)
+    created = models.BigIntegerField(_("created"), default=0)
+    changed = models.BigIntegerField(_("changed"), default=0)
+    rejected = models.BigIntegerField(_("rejected"), default=0)
+    rejected_bytes = models.BigIntegerField(default=0)
+    state = models.TextField(_("state"), choices=State)
+    started_at = models.DateTimeField(_("started at"))
+    updated_at = models.DateTimeField(_("updated at"))
+    finished_at = models.DateTimeField(_("finished at"), null=True)
+
+    class Meta:
+        db_table = "import_job"
+        verbose_name = _("import")
+        verbose_name_plural = _("imports")
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "file_digest", "options_digest"], name="import_job_key"),
+            models.CheckConstraint(condition=models.Q(state__in=["running", "finished"]), name="import_job_state"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.file_name}"
