@@ -7,8 +7,8 @@ from dataclasses import dataclass
 class Channel:
     """`number` is part of every message id (3 bits) and never changes.
 
-    `address` and `digest` name the columns of `customer` that hold the address and its keyed hash; None where the channel has
-    no address in the profile yet.
+    `address` and `digest` name the columns of `customer` that hold the address and its keyed hash; None where the
+    channel has no address in the profile yet.
     """
 
     key: str

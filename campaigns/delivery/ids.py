@@ -1,4 +1,4 @@
-"""Pure: message ids. The id is the key (enrollment, visit, step, channel), so the primary key itself carries "at most once".
+"""Pure: message ids. The id is the key (enrollment, visit, step, channel): the primary key carries "at most once".
 
 63       25 24      13 12      3 2     0
 enrollment  visit      step_no   channel

@@ -100,8 +100,8 @@ class Message(models.Model):
         verbose_name = _("message")
         verbose_name_plural = _("messages")
         indexes = [
-            # Led by the dispatch, not by the time: a paused dispatch with a million due messages costs the others nothing,
-            # and a big campaign cannot starve a small trigger (each running dispatch is claimed from in turn).
+            # Led by the dispatch, not by the time: a paused dispatch with a million due messages costs the others
+            # nothing, and a big campaign cannot starve a small trigger (each running dispatch is claimed from in turn).
             models.Index(fields=["dispatch", "due_at", "id"], name="message_due", condition=Q(state=State.PLANNED)),
             models.Index(fields=["lease_until"], name="message_lease", condition=Q(state__in=[1, 2])),
             models.Index(fields=["dispatch"], name="message_dispatch"),
@@ -138,6 +138,9 @@ class MessageContext(models.Model):
     class Meta:
         db_table = "message_context"
 
+    def __str__(self) -> str:
+        return str(self.origin_id)
+
 
 class MessageAttempt(models.Model):
     """One try to hand a message to a provider; written and committed before the first byte."""
@@ -156,6 +159,9 @@ class MessageAttempt(models.Model):
         db_table = "message_attempt"
         constraints = [models.UniqueConstraint(fields=["message_id", "attempt"], name="message_attempt_once")]
 
+    def __str__(self) -> str:
+        return f"{self.message_id} / {self.attempt}"
+
 
 class MessageVerdict(models.Model):
     """A gate that refused or delayed a message, and the facts it judged on."""
@@ -170,6 +176,9 @@ class MessageVerdict(models.Model):
     class Meta:
         db_table = "message_verdict"
 
+    def __str__(self) -> str:
+        return f"{self.message_id}: {self.code}"
+
 
 class SenderBudget(models.Model):
     """The token bucket of a sender with a rate limit, shared by all workers, on the database clock."""
@@ -180,3 +189,6 @@ class SenderBudget(models.Model):
 
     class Meta:
         db_table = "sender_budget"
+
+    def __str__(self) -> str:
+        return str(self.sender_id)
