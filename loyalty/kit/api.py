@@ -39,7 +39,7 @@ class Api(NinjaAPI):
         super().__init__(
             title="Loyalty campaigns",
             version="1",
-            description="Customers, events, segments, templates, flows, messages and reports. Authenticate with a bearer key.",
+            description="Customers, events, segments, templates, flows, messages, reports. Use a bearer key.",
             openapi_url="/openapi.json",
             docs_url="/docs",
             # The validator badge is a picture from another host.

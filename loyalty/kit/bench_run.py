@@ -42,7 +42,8 @@ class Measured:
 
 @contextmanager
 def own_database(name: str, *, keep: bool = False) -> Iterator[None]:
-    """A fresh, migrated database `name` on the configured server as the default connection, also for child processes."""
+    """A fresh, migrated database `name` on the configured server as the default connection, also for child
+    processes."""
     configured = settings.DATABASES["default"]["NAME"]
     url = os.environ.get("DATABASE_URL")
     quoted = connection.ops.quote_name(name)

@@ -19,11 +19,11 @@ A package declares its workloads in `bench.py`, which only the command imports:
 
         def close(self) -> None:              # at the end, also after an error (stop a sink)
 
-`self.size` says how much: `customers`, `n`, `workers`. Prepare with SQL or COPY, not row by row: 1M customers are usual.
-`run` and `raw` may return `Done(units, extras={"p95_ms": 12.5})`; the median of each number over the runs goes into the
-result, other values as they came last. `Done(seconds=...)` replaces the harness's clock where only part of the run counts.
-Workers that a run starts as processes find the bench database in their environment and must have ended when it returns,
-so that their CPU seconds are counted.
+`self.size` says how much: `customers`, `n`, `workers`. Prepare with SQL or COPY, not row by row: 1M customers are
+usual. `run` and `raw` may return `Done(units, extras={"p95_ms": 12.5})`; the median of each number over the runs goes
+into the result, other values as they came last. `Done(seconds=...)` replaces the harness's clock where only part of the
+run counts. Workers that a run starts as processes find the bench database in their environment and must have ended when
+it returns, so that their CPU seconds are counted.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,7 +35,8 @@ from loyalty.kit.registry import Registry
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much to do: `n` units asked for, `customers` in the database, `workers` processes where the workload has them."""
+    """How much to do: `n` units asked for, `customers` in the database, `workers` processes where the workload has
+    them."""
 
     n: int
     customers: int
@@ -44,7 +45,8 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What one run did: `units` of the workload's unit; `seconds` when not the whole call counts; `extras` for the result."""
+    """What one run did: `units` of the workload's unit; `seconds` when not the whole call counts; `extras` for the
+    result."""
 
     units: int
     seconds: float | None = None
@@ -127,7 +129,8 @@ benches: Registry[Bench] = Registry("bench")
 def bench(
     name: str, *, unit: str, n: int, customers: int | None = None, targets: Sequence[Target] = ()
 ) -> Callable[[type[Workload]], type[Workload]]:
-    """Class decorator: register the workload under `name`; `n` and `customers` (as many as `n` if unset) are the usual size."""
+    """Class decorator: register the workload under `name`; `n` and `customers` (as many as `n` if unset) are the usual
+    size."""
 
     def decorate(workload: type[Workload]) -> type[Workload]:
         benches.add(name, Bench(name, unit, n, n if customers is None else customers, tuple(targets), workload))

@@ -1,8 +1,8 @@
 """Chores: the small idempotent ticks that move everything forward.
 
 Each package registers its chores in `tasks.py`; beat, the Celery task, the broker-free ticker and `manage.py tick` all
-work from this one list. A chore looks for due work in PostgreSQL, does at most about 20 seconds of it and says how much it
-did; it never carries a person in its arguments, so losing a hint loses nothing.
+work from this one list. A chore looks for due work in PostgreSQL, does at most about 20 seconds of it and says how much
+it did; it never carries a person in its arguments, so losing a hint loses nothing.
 """
 
 from collections.abc import Callable, Iterable

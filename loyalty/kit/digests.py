@@ -1,4 +1,5 @@
-"""Pure: keyed hashes of addresses. They survive erasure, so a suppressed address stays suppressed without being known."""
+"""Pure: keyed hashes of addresses. They survive erasure, so a suppressed address stays suppressed without being
+known."""
 
 import hmac
 

@@ -1,7 +1,7 @@
 """The kinds of objects that people write as text (`apply`, `export`, PUT in the API).
 
-Each package registers a `Kind` for what it owns. `apply` runs them in order of `rank`, inside one transaction, and tells
-every mistake of every document at once.
+Each package registers a `Kind` for what it owns. `apply` runs them in order of `rank`, inside one transaction, and
+tells every mistake of every document at once.
 """
 
 from collections.abc import Iterable
@@ -26,8 +26,8 @@ class Change:
 class Kind(Protocol):
     """One kind of document. `rank` orders kinds so that what is referred to comes first.
 
-    `apply` writes the object or raises `Problems`; `declared` names the keys that the same `apply` call brings, by kind, so
-    that a reference to a document which failed for its own reasons is not reported a second time.
+    `apply` writes the object or raises `Problems`; `declared` names the keys that the same `apply` call brings, by
+    kind, so that a reference to a document which failed for its own reasons is not reported a second time.
     `export` yields documents that `apply` would leave unchanged.
     """
 

@@ -1,4 +1,5 @@
-"""Registries for people's rights: each package says how to forget, how to show and how to merge what it holds about people."""
+"""Registries for people's rights: each package says how to forget, how to show and how to merge what it holds about
+people."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,8 +10,9 @@ from typing import Any
 class PersonalData:
     """What one package holds about people.
 
-    `erase(customer_ids)` removes every trace and returns the number of rows touched; `export(customer_id)` returns the rows by
-    table name; `merge(winner, loser)` hands the loser's rows to the winner. All run inside the caller's transaction.
+    `erase(customer_ids)` removes every trace and returns the number of rows touched; `export(customer_id)` returns the
+    rows by table name; `merge(winner, loser)` hands the loser's rows to the winner. All run inside the caller's
+    transaction.
     """
 
     package: str

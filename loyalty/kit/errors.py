@@ -3,8 +3,8 @@
 `{"error": {"code": "...", "message": "...", "details": [{"where": "events[3].name", "problem": "..."}]}}`
 
 A view raises `Problems` for input it refuses (422), `Http404` with a sentence for what is not there, `ApiError` for the
-rest. `install` teaches a NinjaAPI to answer these; the middleware gives the same shape to what never reaches ninja: unknown
-addresses, wrong methods, oversized bodies, crashes.
+rest. `install` teaches a NinjaAPI to answer these; the middleware gives the same shape to what never reaches ninja:
+unknown addresses, wrong methods, oversized bodies, crashes.
 """
 
 import logging
@@ -141,7 +141,8 @@ class ApiErrors:
 
 
 def _sentence(error: Exception) -> str:
-    """The text of a 404 or 403 when a view gave one; Django's own resolver puts objects there, which are no sentence."""
+    """The text of a 404 or 403 when a view gave one; Django's own resolver puts objects there, which are no
+    sentence."""
     first = error.args[0] if error.args else ""
     return first if isinstance(first, str) else ""
 

@@ -98,7 +98,8 @@ def _tree_cpu(postmaster: int | None) -> float | None:
 
 
 def _stat(pid: int) -> list[int]:
-    """The numbers of /proc/PID/stat after the state, so that index 0 is the state's place; zeros for a process that is gone."""
+    """The numbers of /proc/PID/stat after the state, so that index 0 is the state's place; zeros for a process that is
+    gone."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

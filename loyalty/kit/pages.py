@@ -10,8 +10,13 @@ from jinja2 import Environment, StrictUndefined
 
 def environment(**options: Any) -> Environment:
     """Django's hook for its Jinja2 backend."""
-    options.update(undefined=StrictUndefined, autoescape=True, extensions=["jinja2.ext.i18n"])
-    env = Environment(**options)
+    env = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        loader=options["loader"],
+        auto_reload=options["auto_reload"],
+    )
     env.globals.update(static=static, url=reverse)
     env.install_gettext_callables(translation.gettext, translation.ngettext, newstyle=True)  # type: ignore[attr-defined]
     return env

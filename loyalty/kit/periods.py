@@ -1,8 +1,8 @@
 """Pure: lengths of time as people write them, and wall-clock times that happen exactly once.
 
-`90s 15m 2h 7d 2w` are elapsed: 1d is 24 hours, whatever the clocks do. `3 calendar days`, `1 month`, `1 year` are calendar:
-the same time of day in the zone that applies. On a DST night a wall time inside the gap moves to the first valid minute
-after it, one inside the overlap means its first occurrence. All results are aware and in UTC.
+`90s 15m 2h 7d 2w` are elapsed: 1d is 24 hours, whatever the clocks do. `3 calendar days`, `1 month`, `1 year` are
+calendar: the same time of day in the zone that applies. On a DST night a wall time inside the gap moves to the first
+valid minute after it, one inside the overlap means its first occurrence. All results are aware and in UTC.
 """
 
 import calendar
@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 
 _ELAPSED = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _TEXT = re.compile(
-    r"(?P<sign>[+-]?)\s*(?P<number>\d{1,9})\s*(?:(?P<unit>[smhdw])|(?:calendar )?(?P<long>month|year)s?|calendar (?P<day>day|week)s?)",
+    r"(?P<sign>[+-]?)\s*(?P<number>\d{1,9})\s*"
+    r"(?:(?P<unit>[smhdw])|(?:calendar )?(?P<long>month|year)s?|calendar (?P<day>day|week)s?)",
     re.IGNORECASE | re.ASCII,
 )
 _HELP = "write 90s, 15m, 2h, 7d or 2w for elapsed time, `3 calendar days` or `1 month` for calendar time"
@@ -58,8 +59,8 @@ class Period:
         return self.seconds is not None
 
     def add_to(self, instant: datetime, zone: ZoneInfo | str = "UTC") -> datetime:
-        """The instant this much later (in UTC); calendar periods keep the time of day in `zone`, month ends are kept inside
-        their month (January 31 and a month is the last of February)."""
+        """The instant this much later (in UTC); calendar periods keep the time of day in `zone`, month ends are kept
+        inside their month (January 31 and a month is the last of February)."""
         return self._shift(instant, zone, 1)
 
     def subtract_from(self, instant: datetime, zone: ZoneInfo | str = "UTC") -> datetime:
@@ -95,13 +96,15 @@ class Period:
 
 
 def local(day: date, at: time, zone: ZoneInfo | str) -> datetime:
-    """The instant (in UTC) when clocks in `zone` show `at` on `day`; exactly one, also on DST nights (see the module)."""
+    """The instant (in UTC) when clocks in `zone` show `at` on `day`; exactly one, also on DST nights (see the
+    module)."""
     where = _zone(zone)
     wall = datetime.combine(day, at.replace(tzinfo=None, fold=0))
     first = wall.replace(tzinfo=where).astimezone(UTC)
     if first.astimezone(where).replace(tzinfo=None) == wall:
         return first
-    # Inside a gap. With fold=1 the offset after the gap is applied, which leads to before it; the border lies between the two.
+    # Inside a gap. With fold=1 the offset after the gap is applied, which leads to before it; the border lies between
+    # the two.
     before = wall.replace(tzinfo=where, fold=1).astimezone(UTC)
     return _border(before, first, where)
 

@@ -1,4 +1,5 @@
-"""`manage.py bench NAME`: a workload of the product, with the machine's raw limit measured beside it in the same run."""
+"""`manage.py bench NAME`: a workload of the product, with the machine's raw limit measured beside it in the same
+run."""
 
 import json
 from argparse import ArgumentParser

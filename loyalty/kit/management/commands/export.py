@@ -1,0 +1,36 @@
+"""`manage.py export`: objects as YAML that `apply` leaves unchanged."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from loyalty.kit.applying import guess
+from loyalty.kit.document_yaml import write
+from loyalty.kit.documents import kinds
+from loyalty.kit.registry import UnknownPart
+
+
+class Command(BaseCommand):
+    help = (
+        "Print objects as YAML, in the order in which `apply` takes them; all of them unless a kind or keys are given."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("keys", nargs="*", metavar="KEY")
+        parser.add_argument("--kind", help="only this kind")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            chosen = [kinds.get(options["kind"])] if options["kind"] else [kind for _, kind in kinds.items()]
+        except UnknownPart as unknown:
+            raise CommandError(str(unknown)) from None
+        documents = [document for kind in sorted(chosen, key=lambda kind: kind.rank) for document in kind.export()]
+        if options["keys"]:
+            known = {document["key"] for document in documents}
+            missing = [key for key in options["keys"] if key not in known]
+            if missing:
+                raise CommandError("; ".join(f"no object {key!r} {guess(key, known)}".strip() for key in missing))
+            documents = [document for document in documents if document["key"] in options["keys"]]
+        if documents:
+            self.stdout.write(write(documents), ending="")
