@@ -26,7 +26,7 @@ class EventType(models.Model):
 
 
 class Event(models.Model):
-    """One thing that happened to one customer; partitioned by UTC month of `occurred_at`, no primary key in the database.
+    """One thing that happened to one customer; partitioned by UTC month of `occurred_at`, keyless in the database.
 
     `ref` is the row that an internal fact is about (see `names.FACTS`), null for events from outside.
     """

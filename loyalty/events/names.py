@@ -3,6 +3,7 @@
 import re
 
 NAME_LENGTH = 100
+NAME_REMEDY = f"use 1 to {NAME_LENGTH} of a-z 0-9 _ . : -"
 _NAME = re.compile(rf"[a-z0-9_.:-]{{1,{NAME_LENGTH}}}")
 
 # Facts that the packages above write in the transaction of the deed itself; `ref` names the row it is about.

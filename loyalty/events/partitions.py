@@ -30,7 +30,7 @@ _STORAGE = (
 
 
 def ensure(first: datetime, last: datetime) -> int:
-    """Make sure that every instant from `first` to `last` (aware, both included) has its partition; how many are new."""
+    """Make sure that every instant from `first` to `last` (aware, both included) has a partition; how many are new."""
     return ensure_months(_months(_month_of(first), _month_of(last)))
 
 

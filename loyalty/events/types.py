@@ -10,13 +10,15 @@ from datetime import datetime
 
 from django.db import transaction
 
-from loyalty.events.names import FACTS, fold, is_name
+from loyalty.events.names import FACTS, NAME_REMEDY, fold, is_name
 from loyalty.kit import clock
 from loyalty.kit.problems import Problem, Problems
 from loyalty.kit.sql import fetch, sql
 
 # Each type is an id that segments, flows and statistics list; more than this many is a name made of data by mistake.
 MAX_TYPES = 5000
+FULL = f"there are already {MAX_TYPES} event names"
+FULL_REMEDY = "put what varies into the properties, not into the name"
 
 _ids: dict[str, int] = {}
 
@@ -40,11 +42,6 @@ def type_ids(names: Iterable[str]) -> dict[str, int]:
     if len(found) < len(wanted):
         raise Problems([Problem("name", FULL, FULL_REMEDY)])
     return found
-
-
-NAME_REMEDY = "use 1 to 100 of a-z 0-9 _ . : -"
-FULL = f"there are already {MAX_TYPES} event names"
-FULL_REMEDY = "put what varies into the properties, not into the name"
 
 
 def known(names: Iterable[str]) -> dict[str, int]:
