@@ -1,0 +1,38 @@
+"""What flows hold about people."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from loyalty.kit.erasures import PersonalData, hold_personal_data
+from loyalty.kit.sql import execute, fetch_dicts
+
+
+def _erase(customer_ids: Sequence[int]) -> int:
+    """Enrollments and their log go; counters stay, they name nobody."""
+    ids = {"ids": list(customer_ids)}
+    mine = "(SELECT id FROM enrollment WHERE customer_id = ANY(%(ids)s))"
+    touched = execute(f"DELETE FROM step_log WHERE enrollment_id IN {mine}", ids)  # noqa: S608 - a constant
+    touched += execute(f"DELETE FROM enrollment_failure WHERE enrollment_id IN {mine}", ids)  # noqa: S608
+    return touched + execute("DELETE FROM enrollment WHERE customer_id = ANY(%(ids)s)", ids)
+
+
+def _export(customer_id: int) -> dict[str, list[dict[str, Any]]]:
+    rows = fetch_dicts(
+        "SELECT f.key AS flow, e.entered_at, e.since, e.status, e.holdout FROM enrollment e JOIN flow f ON f.id = e.flow_id"
+        " WHERE e.customer_id = %(id)s ORDER BY e.entered_at",
+        {"id": customer_id},
+    )
+    return {"enrollment": rows}
+
+
+def _merge(winner: int, loser: int) -> int:
+    """Hand the loser's enrollments over, numbered behind the winner's so that the unique key holds."""
+    return execute(
+        "UPDATE enrollment e SET customer_id = %(winner)s, entry_no = e.entry_no + coalesce((SELECT max(w.entry_no)"
+        " FROM enrollment w WHERE w.customer_id = %(winner)s AND w.flow_id = e.flow_id AND w.entry_key = e.entry_key), 0)"
+        " WHERE e.customer_id = %(loser)s",
+        {"winner": winner, "loser": loser},
+    )
+
+
+hold_personal_data(PersonalData("flows", _erase, _export, _merge))
