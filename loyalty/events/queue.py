@@ -5,10 +5,12 @@ late or arrives out of order is not skipped.
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from django.db import connection, transaction
 
 from loyalty.events.types import type_ids
+from loyalty.kit.chores import get_chore, hint
 from loyalty.kit.sql import execute, sql
 
 
@@ -86,3 +88,22 @@ def take(consumer: str, limit: int) -> int:
             {"consumer": consumer, "limit": limit},
         )
         return cursor.rowcount
+
+
+def drop_leftovers() -> int:
+    """Delete waiting events of consumers without any subscription (written while they unsubscribed); how many."""
+    return execute(
+        "DELETE FROM event_queue q WHERE NOT EXISTS (SELECT FROM event_subscription s WHERE s.consumer = q.consumer)"
+    )
+
+
+# Who works off what is written here, by chore; a hint only saves the wait for the next look.
+_WORKERS = ("flows.pull", "segments.refresh")
+
+
+def wake() -> None:
+    """Hint, after commit, that there may be new events; chores that this installation lacks are left out."""
+    for key in _WORKERS:
+        with suppress(KeyError):
+            get_chore(key)
+            hint(key)

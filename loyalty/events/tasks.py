@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from loyalty.events import partitions
+from loyalty.events import partitions, queue
 from loyalty.kit.chores import chore
 
 
@@ -10,3 +10,9 @@ from loyalty.kit.chores import chore
 def make_partitions(*, now: datetime) -> int:
     """Keep 12 months of partitions ahead, so that no live event ever has to make its own."""
     return partitions.ensure_around(now=now)
+
+
+@chore("events.leftovers", queue="maintenance", every=3600, order=90)
+def drop_leftovers(*, now: datetime) -> int:
+    """Drop what waits for consumers that subscribe to nothing any more."""
+    return queue.drop_leftovers()
