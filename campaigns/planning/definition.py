@@ -15,25 +15,10 @@ DEFAULT_TOUCHES = ("message.clicked",)
 # A touch is a fact about a message; everything else names no channel that could be credited.
 TOUCHES = tuple(name for name, about in FACTS.items() if about == "message")
 LONGEST_WINDOW_SECONDS = 366 * 86_400
+# What stays true of a past event whenever it is asked: no comparison with the clock.
 COMPARISONS = frozenset(
-    [
-        "eq",
-        "ne",
-        "gt",
-        "gte",
-        "lt",
-        "lte",
-        "in",
-        "not_in",
-        "contains",
-        "starts_with",
-        "ends_with",
-        "matches",
-        "is_set",
-        "before",
-        "after",
-        "within",
-    ]
+    {"eq", "ne", "gt", "gte", "lt", "lte", "in", "not_in", "contains", "starts_with", "ends_with", "matches"}
+    | {"is_set", "before", "after"}
 )
 _KEY = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
@@ -91,7 +76,7 @@ def _conditions(value: dict[str, Any]) -> dict[str, Any]:
         for comparison in condition if isinstance(condition, Mapping) else ():
             if comparison not in COMPARISONS:
                 raise ValueError(f"{name}: unknown comparison {comparison!r}; known: {', '.join(sorted(COMPARISONS))}")
-        if not isinstance(condition, Mapping | Scalar):
+        if not isinstance(condition, Mapping | list | Scalar):
             raise ValueError(f"{name}: write a value or a comparison such as {{gte: 50}}")
         if isinstance(condition, Mapping) and not condition:
             raise ValueError(f"{name}: the comparison is empty; write e.g. {{gte: 50}}")
