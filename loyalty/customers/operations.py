@@ -1,0 +1,237 @@
+"""Writing customers: a batch at a time, by one staging pass and one merge."""
+
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from loyalty.customers import merge
+from loyalty.customers.catalog import LEARNED_MAX, attribute_fields
+from loyalty.customers.queries import by_address, by_external_id, identity_owners
+from loyalty.customers.rows import Key, Person, Reader, fold, reader_of, taken
+from loyalty.kit.digests import address_digest
+from loyalty.kit.erasures import holders
+from loyalty.kit.problems import Problem
+from loyalty.kit.sql import execute, fetch, sql
+
+# Two transactions that make the same people at once: the later one starts over and finds them. More than one repetition
+# needs a third party each time.
+ATTEMPTS = 10
+# Who makes a customer that has only an address holds the lock of the address's bucket: no unique index does it there.
+LOCK_CLASS = 0x6C6F79
+LOCK_BUCKETS = 64
+OWN_PACKAGE = "loyalty.customers"
+
+
+@dataclass(frozen=True, slots=True)
+class Upserted:
+    """`ids[i]` is the customer of row i (None: rejected); rows accepted, of which people new or really changed."""
+
+    accepted: int
+    rejected: list[tuple[int, list[Problem]]]
+    ids: list[int | None]
+    created: int = 0
+    changed: int = 0
+
+
+def upsert_customers(
+    rows: Sequence[object],
+    *,
+    now: datetime,
+    source: str,
+    written: bool = False,
+    refused: Mapping[int, list[Problem]] | None = None,
+    lock_all: bool = False,
+) -> Upserted:
+    """Make or change the customers that the rows speak of (see `rows`); wrong rows are told, the others written.
+
+    A row finds its customer by `external_id`; without one, or when that is new, by an identity, email or phone, but never
+    one who has another external id. `source` is where the rows come from. `written`: values are texts of CSV cells.
+    `refused` holds mistakes that the caller found itself: these rows are not written. `lock_all` locks unchanged
+    customers too, for callers who go on writing about them in the same transaction.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with transaction.atomic(), merge.by_index():
+                return _upsert(rows, now, source, written, refused or {}, lock_all)
+        except IntegrityError as error:
+            if attempt == ATTEMPTS or getattr(error.__cause__, "sqlstate", None) != "23505":
+                raise
+    raise AssertionError("unreachable")
+
+
+def _upsert(
+    rows: Sequence[object],
+    now: datetime,
+    source: str,
+    written: bool,
+    refused: Mapping[int, list[Problem]],
+    lock_all: bool,
+) -> Upserted:
+    fields = attribute_fields()
+    reader = reader_of(fields, written=written, room=LEARNED_MAX - len(fields))
+    people, problems = _read(reader, rows, refused)
+    people, clashes = fold(people)
+    _learn(reader, now=now, source=source)
+    people, more_clashes = _find(people)
+    for person, clash in (*clashes, *more_clashes):
+        problems |= {index: [clash] for index in person.rows}
+    new = [person for person in people if person.customer_id is None]
+    _number(new)
+    merge.stage(people, partial(address_digest, key=settings.ADDRESS_KEY))
+    locked = merge.lock(everybody=lock_all) if len(new) < len(people) else []
+    changed = merge.update(locked, now=now) if locked else 0
+    if new:
+        merge.insert(now=now)
+    _identify(people, now=now)
+    ids: list[int | None] = [None] * len(rows)
+    for person in people:
+        for index in person.rows:
+            ids[index] = person.customer_id
+    return Upserted(len(rows) - len(problems), sorted(problems.items()), ids, created=len(new), changed=changed)
+
+
+def _read(
+    reader: Reader, rows: Sequence[object], refused: Mapping[int, list[Problem]]
+) -> tuple[list[Person], dict[int, list[Problem]]]:
+    people: list[Person] = []
+    problems: dict[int, list[Problem]] = {}
+    for index, row in enumerate(rows):
+        person, found = reader.read(index, row)
+        if found or index in refused:
+            problems[index] = [*found, *refused.get(index, ())]
+        else:
+            people.append(person)
+    return people, problems
+
+
+def _learn(reader: Reader, *, now: datetime, source: str) -> None:
+    """Keep the attributes that the rows brought unannounced; a learned type that did not hold becomes text."""
+    if reader.learned:
+        names = sorted(reader.learned)
+        query = sql(
+            "INSERT INTO attribute (key, type, name, learned, source_class, created_at)"
+            " SELECT key, type, '{{}}', true, {source}, {now} FROM unnest({keys}::text[], {types}::text[]) AS new (key, type)"
+            " ORDER BY key ON CONFLICT (key) DO NOTHING",
+            source=source,
+            now=now,
+            keys=names,
+            types=[reader.learned[name] for name in names],
+        )
+        execute(query)
+    if reader.widened:
+        query = sql(
+            "UPDATE attribute SET type = 'text' WHERE key IN"
+            " (SELECT key FROM attribute WHERE learned AND key = ANY({keys}) ORDER BY key FOR UPDATE)",
+            keys=sorted(reader.widened),
+        )
+        execute(query)
+
+
+def _find(people: list[Person]) -> tuple[list[Person], list[tuple[Person, Problem]]]:
+    """Give the people that exist their ids, two of the same customer become one; (people, refused with the reason)."""
+    external_ids = by_external_id(one.external_id for one in people if one.external_id is not None)
+    for person in people:
+        person.customer_id = external_ids.get(person.external_id or "")
+    owners = identity_owners(one for person in people for one in person.identities)
+    _recognize([person for person in people if person.customer_id is None], owners)
+    nameless = [person for person in people if person.customer_id is None and person.external_id is None]
+    if nameless:
+        _lock_addresses(one for person in nameless for one in person.known_by())
+        _recognize(nameless, owners)
+    found: dict[int, Person] = {}
+    kept: list[Person] = []
+    refused: list[tuple[Person, Problem]] = []
+    for person in people:
+        same = found.get(person.customer_id) if person.customer_id is not None else None
+        if same is not None and same.external_id and person.external_id:
+            person.customer_id = same = None
+        clash = next(
+            (one for one in person.identities if one in owners and owners[one].customer_id != person.customer_id), None
+        )
+        if clash is not None:
+            refused.append((person, taken(*clash)))
+        elif same is not None:
+            same.take(person)
+        else:
+            kept.append(person)
+            if person.customer_id is not None:
+                found[person.customer_id] = person
+    return kept, refused
+
+
+def _recognize(people: Sequence[Person], owners: Mapping[Key, Any]) -> None:
+    """Give people the ids of the customers who have their keys, unless those have another external id."""
+    emails = [value for person in people for kind, value in person.known_by() if kind == "email"]
+    phones = [value for person in people for kind, value in person.known_by() if kind == "phone"]
+    addresses = {("email", one): ids for one, ids in by_address("email", emails).items()} if emails else {}
+    addresses |= {("phone", one): ids for one, ids in by_address("phone", phones).items()} if phones else {}
+    for person in people:
+        stranger = person.external_id is not None
+        for one in person.known_by():
+            owner = owners.get(one)
+            if owner is not None and not (stranger and owner.known):
+                person.customer_id = owner.customer_id
+            elif one in addresses:
+                person.customer_id = addresses[one][1 if stranger else 0]
+            if person.customer_id is not None:
+                break
+
+
+def _lock_addresses(keys: Iterable[Key]) -> None:
+    buckets = sorted({zlib.crc32(":".join(one).encode()) % LOCK_BUCKETS for one in keys})
+    fetch(sql("SELECT pg_advisory_xact_lock({c}, bucket) FROM unnest({b}::int[]) AS bucket", c=LOCK_CLASS, b=buckets))
+
+
+def _number(new: Sequence[Person]) -> None:
+    """Take ids for the new customers."""
+    if not new:
+        return
+    query = sql(
+        "SELECT nextval(pg_get_serial_sequence('customer', 'id')) FROM generate_series(1, {count})", count=len(new)
+    )
+    for person, (customer_id,) in zip(new, fetch(query), strict=True):
+        person.customer_id, person.new = customer_id, True
+
+
+def _identify(people: Sequence[Person], *, now: datetime) -> None:
+    """Add the identities that are not there yet."""
+    given = [(person.customer_id or 0, *one) for person in people for one in person.identities]
+    if not given:
+        return
+    owners = identity_owners((kind, value) for _, kind, value in given)
+    missing = [row for row in given if (row[1], row[2]) not in owners]
+    if missing:
+        merge.insert_identities(missing, now=now)
+
+
+def ensure_customers(
+    external_ids: Sequence[str], anonymous_ids: Sequence[str], *, now: datetime
+) -> dict[tuple[str, str], int]:
+    """Make customers who are nothing but an id where there are none: for events about people we do not know yet.
+
+    The answer maps ("external_id", id) and ("anonymous_id", id) to customers; ids that cannot be ids are missing in it.
+    """
+    keys = [("external_id", one) for one in external_ids] + [("anonymous_id", one) for one in anonymous_ids]
+    rows = [{"external_id": value} if kind == "external_id" else {"identities": {kind: value}} for kind, value in keys]
+    done = upsert_customers(rows, now=now, source="events")
+    return {one: customer_id for one, customer_id in zip(keys, done.ids, strict=True) if customer_id is not None}
+
+
+def erase_customers(*, customer_ids: Sequence[int]) -> int:
+    """Remove every trace of these people in every package; the number of people who were there.
+
+    What must outlive them (hashes in the suppression list, sums in ledgers) stays without them.
+    """
+    with transaction.atomic():
+        query = sql("SELECT id FROM customer WHERE id = ANY({ids}) ORDER BY id FOR UPDATE", ids=list(customer_ids))
+        found = [row[0] for row in fetch(query)]
+        if found:
+            for holder in sorted(holders(), key=lambda item: item.package == OWN_PACKAGE):
+                holder.erase(found)
+    return len(found)

@@ -1,0 +1,109 @@
+"""Reading customers: who is meant by a reference, one person's profile."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from loyalty.customers.addresses import BUILT_IN
+from loyalty.customers.models import Customer, CustomerIdentity
+from loyalty.customers.rows import IDENTITY_KINDS, Key
+from loyalty.kit.sql import fetch, sql
+
+Reference = str | Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The customer who has an identity; `known` when it also has an external id."""
+
+    customer_id: int
+    known: bool
+
+
+def resolve(references: Sequence[Reference]) -> list[int | None]:
+    """The customer of each reference, None for nobody; one query per kind.
+
+    A reference is an external id or an object with one key: `external_id`, `email`, `phone` or a kind of identity. When
+    several customers share an address, the oldest one is meant.
+    """
+    keys = [_key(reference) for reference in references]
+    found: dict[Key, int] = {}
+    external = [value for kind, value in keys if kind == "external_id"]
+    if external:
+        found |= {("external_id", one): customer_id for one, customer_id in by_external_id(external).items()}
+    for kind in ("email", "phone"):
+        values = [value for given, value in keys if given == kind]
+        if values:
+            found |= {(kind, one): ids[0] for one, ids in by_address(kind, values).items()}
+    identities = [one for one in keys if one[0] in IDENTITY_KINDS]
+    if identities:
+        found |= {one: owner.customer_id for one, owner in identity_owners(identities).items()}
+    return [found.get(one) for one in keys]
+
+
+def _key(reference: Reference) -> Key:
+    if isinstance(reference, str):
+        return "external_id", reference.strip()
+    if len(reference) != 1:
+        return "", ""
+    kind, value = next(iter(reference.items()))
+    text = str(value).strip()
+    return kind, text.lower() if kind == "email" else text
+
+
+def by_external_id(external_ids: Iterable[str]) -> dict[str, int]:
+    """The ids of the customers with these external ids."""
+    query = sql(
+        "SELECT c.external_id, c.id FROM unnest({ids}::text[]) AS wanted (external_id) JOIN customer c USING (external_id)",
+        ids=sorted(set(external_ids)),
+    )
+    return dict(fetch(query))
+
+
+def by_address(kind: str, addresses: Iterable[str]) -> dict[str, tuple[int, int | None]]:
+    """By email (in lower case) or phone: (oldest customer, oldest one without external id)."""
+    address = sql("lower(c.email)") if kind == "email" else sql("c.phone")
+    query = sql(
+        "SELECT {address}, min(c.id), min(c.id) FILTER (WHERE c.external_id IS NULL)"
+        " FROM unnest({addresses}::text[]) AS wanted (address) JOIN customer c ON {address} = wanted.address GROUP BY 1",
+        address=address,
+        addresses=sorted(set(addresses)),
+    )
+    return {found: (oldest, oldest_unknown) for found, oldest, oldest_unknown in fetch(query)}
+
+
+def identity_owners(identities: Iterable[Key]) -> dict[Key, Owner]:
+    """Who has these identities."""
+    wanted = sorted(set(identities))
+    query = sql(
+        "SELECT i.kind, i.value, i.customer_id, c.external_id IS NOT NULL"
+        " FROM unnest({kinds}::text[], {values}::text[]) AS wanted (kind, value)"
+        " JOIN customer_identity i USING (kind, value) JOIN customer c ON c.id = i.customer_id",
+        kinds=[kind for kind, _ in wanted],
+        values=[value for _, value in wanted],
+    )
+    return {(kind, value): Owner(customer_id, known) for kind, value, customer_id, known in fetch(query)}
+
+
+def profile(external_id: str) -> dict[str, Any] | None:
+    """One customer as the API shows it, None for nobody."""
+    customer = Customer.objects.filter(external_id=external_id).first()
+    if customer is None:
+        return None
+    shown: dict[str, Any] = {"external_id": customer.external_id}
+    shown |= {name: _plain(getattr(customer, name)) for name in BUILT_IN}
+    identities: dict[str, list[str]] = {}
+    rows = CustomerIdentity.objects.filter(customer_id=customer.pk).order_by("kind", "id").values_list("kind", "value")
+    for kind, value in rows:
+        identities.setdefault(kind, []).append(value)
+    return shown | {
+        "attributes": customer.attributes,
+        "identities": identities,
+        "created_at": _plain(customer.created_at),
+        "updated_at": _plain(customer.updated_at),
+    }
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date | datetime) else value
