@@ -43,8 +43,8 @@ _RANKS = {name: rank for rank, name in enumerate(ORDER)}
 def ordered(value: Any, *, first: tuple[str, ...] = ()) -> Any:
     """The value with the fields of every mapping in human order, `first` ahead of all in the outermost."""
     if isinstance(value, dict):
-        names = sorted(value, key=lambda name: (name not in first, _RANKS.get(name, len(ORDER))))
-        return {name: ordered(value[name]) for name in names}
+        ranks = _RANKS | {name: place - len(first) for place, name in enumerate(first)}
+        return {name: ordered(value[name]) for name in sorted(value, key=lambda name: ranks.get(name, len(ORDER)))}
     if isinstance(value, list | tuple):
         return [ordered(item) for item in value]
     return value

@@ -61,9 +61,9 @@ class Command(BaseCommand):
 
 def difference(change: Change) -> list[str]:
     """The lines of the object's text that go and come."""
-    before, after = (write([text]).splitlines() if text else [] for text in (change.before, change.after))
-    lines = difflib.unified_diff(before, after, n=2, lineterm="")
-    return [line for line in lines if not line.startswith(("---", "+++", "@@"))]
+    before, after = (write([text]).splitlines()[1:] if text else [] for text in (change.before, change.after))
+    lines = list(difflib.unified_diff(before, after, n=2, lineterm=""))
+    return [line for line in lines[2:] if not line.startswith("@@")]
 
 
 def _read_all(names: list[str]) -> tuple[list[Written], list[Mistake]]:
