@@ -102,7 +102,7 @@ class TimelineQuery(Schema):
 
 @router.post("/events/batch", response={202: EventsOut}, auth=ApiAuth("events:write"), summary="Send events")
 def send_events(request: HttpRequest, body: EventsIn) -> Status:
-    """Up to 5,000 events a call. Good ones are stored durably when this answers, bad ones are told with every mistake."""
+    """Up to 5,000 a call. Good ones are stored durably when this answers, bad ones come back with every mistake."""
     if len(body.events) > LARGEST_BATCH:
         found = Problem("events", f"has {len(body.events):,} events", f"send at most {LARGEST_BATCH:,} a call")
         raise ApiError(413, "The batch is too large.", [found])
