@@ -1,0 +1,52 @@
+"""Segments and who is in them."""
+
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+
+class Segment(models.Model):
+    """A rule and, beside it, its members as of `built_at`.
+
+    `digest` is of the rule: a new one empties `built_at`, which asks for a full build. `checked_at` is the instant up
+    to which moving windows were followed: who dropped out of "in the last 90 days" until then has left.
+    """
+
+    id = models.AutoField(primary_key=True)
+    key = models.TextField(_("key"), unique=True)
+    name = models.JSONField(_("name"), default=dict)
+    description = models.TextField(_("description"), null=True)
+    rule = models.JSONField(_("rule"))
+    digest = models.TextField()
+    member_count = models.BigIntegerField(_("members"), null=True)
+    built_at = models.DateTimeField(_("built at"), null=True)
+    checked_at = models.DateTimeField(_("windows followed until"), null=True)
+    build_ms = models.IntegerField(_("build time in ms"), null=True)
+    created_at = models.DateTimeField(_("created at"), db_default=Now())
+    updated_at = models.DateTimeField(_("updated at"), db_default=Now())
+
+    class Meta:
+        db_table = "segment"
+        verbose_name = _("segment")
+        verbose_name_plural = _("segments")
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class SegmentMember(models.Model):
+    """That a customer is in a segment, and since when."""
+
+    pk = models.CompositePrimaryKey("segment_id", "customer_id")
+    segment_id = models.IntegerField()
+    customer_id = models.BigIntegerField()
+    since = models.DateTimeField(_("since"))
+
+    class Meta:
+        db_table = "segment_member"
+        verbose_name = _("member")
+        verbose_name_plural = _("members")
+        indexes = [models.Index(fields=["customer_id"], name="segment_member_customer")]
+
+    def __str__(self) -> str:
+        return f"{self.segment_id}: {self.customer_id}"
