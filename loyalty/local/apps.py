@@ -6,3 +6,9 @@ class LocalConfig(AppConfig):
     name = "loyalty.local"
     label = "local"
     verbose_name = _("Runtime")
+
+    def ready(self) -> None:
+        from loyalty.kit.chores import send_hints_with
+        from loyalty.local import hints
+
+        send_hints_with(hints.send)

@@ -159,7 +159,9 @@ class Postgres:
                 file.unlink(missing_ok=True)
                 return
             if time.monotonic() > end:
-                raise StateError(f"an earlier PostgreSQL (process {pid}) does not stop; end it by hand: kill -QUIT {pid}")
+                raise StateError(
+                    f"an earlier PostgreSQL (process {pid}) does not stop; end it by hand: kill -QUIT {pid}"
+                )
             if not asked:
                 os.kill(pid, signal.SIGINT)
                 asked = pid

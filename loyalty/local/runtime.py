@@ -1,10 +1,28 @@
-"""What happens before Django reads its settings: find or start the services that this command needs."""
+"""What happens before Django reads its settings: find or start the services that this command needs.
 
+`up`, `demo` and `services` own them for as long as they run. Any other command that needs a database, with none named in the
+environment and none running, starts the embedded ones for itself, migrates a fresh database and stops them at its end.
+"""
+
+import argparse
 import os
 import sys
+from collections.abc import Callable
 
-from loyalty.local import state
+from loyalty.local import catalogs, processes, state
 from loyalty.local.embedded import Embedded
+
+OWNERS = frozenset({"up", "demo", "services"})
+SITES = frozenset({"up", "demo"})
+# Commands that work on files alone, so nothing is started for them.
+WITHOUT_SERVICES = frozenset(
+    {
+        *("help", "version", "check", "makemigrations", "makemessages", "compilemessages", "compile_catalogs"),
+        *("collectstatic", "findstatic", "diffsettings", "startapp", "sink", "attribute_paths", "test", "stubs"),
+    }
+)
+OWN_MIGRATIONS = frozenset({"migrate", "showmigrations", "sqlmigrate", "squashmigrations", "flush", "dbshell"})
+FIRST_PORT = 8000
 
 # The services that this process started and owns, if any.
 started: Embedded | None = None
@@ -15,29 +33,96 @@ def external() -> bool:
     return bool(os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL"))
 
 
-def start_services(*, sink: bool = True) -> Embedded | None:
-    """Start the embedded services unless they run already or are external, and put their addresses into the environment."""
+def start_services(*, sink: bool) -> Embedded | None:
+    """Start what neither runs nor is named in the environment; its addresses go into the environment."""
     global started
-    if external():
-        return None
     directory = state.state_directory()
-    if state.is_locked(directory / "lock"):
-        return None
-    services = Embedded(directory, sink=sink)
-    for name, address in services.start().items():
+    os.environ.setdefault("STATE_DIR", str(directory))
+    if not state.is_locked(directory / "lock"):
+        services = Embedded(directory, sink=sink)
+        services.start()
+        started = services
+    take_addresses()
+    return started
+
+
+def take_addresses() -> None:
+    """Put the addresses of running services where settings and child processes find them."""
+    for name, address in state.embedded_urls().items():
         os.environ.setdefault(name, address)
-    started = services
-    return services
+
+
+def choose_address(arguments: list[str]) -> None:
+    """Settle the web server's port before the settings read PUBLIC_URL; raises StateError for a port that is taken."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--port", type=int)
+    asked = parser.parse_known_args(arguments)[0].port
+    port = processes.free_port(asked or FIRST_PORT)
+    if asked and port != asked:
+        raise state.StateError(f"port {asked} is taken; choose another with --port")
+    os.environ["WEB_PORT"] = str(port)
+    os.environ.setdefault("PUBLIC_URL", f"http://127.0.0.1:{port}")
 
 
 def main(arguments: list[str]) -> None:
     """Run one management command with the services it needs."""
-    from django.core.management import execute_from_command_line
-
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty.settings")
+    command = arguments[1] if len(arguments) > 1 else "help"
+    asks_help = command.startswith("-") or bool({"-h", "--help"} & set(arguments))
     try:
-        if arguments[1:2] == ["services"]:
+        if asks_help or command in WITHOUT_SERVICES:
+            _execute(arguments)
+        elif command in OWNERS:
+            if command in SITES:
+                choose_address(arguments[2:])
+                catalogs.compile_stale()
             start_services(sink="--no-sink" not in arguments)
-        execute_from_command_line(arguments)
+            _execute(arguments)
+        else:
+            _with_services(command, lambda: _execute(arguments))
     except state.StateError as error:
         sys.exit(f"error: {error}")
+    finally:
+        if started:
+            started.stop()
+
+
+def _execute(arguments: list[str]) -> None:
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(arguments)
+
+
+def _with_services(command: str, run: Callable[[], None]) -> None:
+    """Run the command; services started for it alone end with it, but not under another command that uses them."""
+    if external():
+        run()
+        return
+    services = start_services(sink=False)
+    directory = state.state_directory()
+    if services is None:
+        with state.using_services(directory):
+            run()
+        return
+    services.wait()
+    try:
+        if command not in OWN_MIGRATIONS:
+            migrate_if_needed()
+        run()
+    finally:
+        state.wait_for_users(directory)
+
+
+def migrate_if_needed() -> int:
+    """Bring the database to the state of the code; how many migrations that took."""
+    import django
+    from django.core.management import call_command
+    from django.db import connection
+    from django.db.migrations.executor import MigrationExecutor
+
+    django.setup()
+    executor = MigrationExecutor(connection)
+    missing = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+    if missing:
+        call_command("migrate", verbosity=0, interactive=False)
+    return missing

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 UNPRIVILEGED = "nobody"
-ADDRESSES = ("DATABASE_URL", "REDIS_URL", "SINK_SMTP", "SINK_DIR")
+ADDRESSES = ("DATABASE_URL", "REDIS_URL", "SINK_SMTP", "SINK_DIR", "PUBLIC_URL")
 
 
 class StateError(RuntimeError):
@@ -116,8 +116,8 @@ def development_secret() -> str:
 class Lock:
     """The right to run the services of one state directory; released by the kernel when the process ends."""
 
-    def __init__(self, directory: Path) -> None:
-        self.path = directory / "lock"
+    def __init__(self, directory: Path, name: str = "lock") -> None:
+        self.path = directory / name
         self._file: IO[str] | None = None
 
     def acquire(self, *, wait: float = 2.0) -> bool:
@@ -137,7 +137,7 @@ class Lock:
                 return True
 
     def release(self) -> None:
-        """Let go. A forked child calls it too: closing its copy leaves the parent's lock in place only if it closes."""
+        """Let go. A forked child calls it too: it closes its copy only, the lock stays with the parent."""
         if self._file:
             self._file.close()
             self._file = None
@@ -176,9 +176,12 @@ def embedded_urls() -> dict[str, str]:
 
     The file is believed only while its writer holds the lock, so what a killed supervisor left behind misleads nobody.
     """
-    if os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL"):
-        return {}
-    directory = state_directory()
+    try:
+        directory = state_directory()
+    except StateError:
+        if os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL") and os.environ.get("SECRET_KEY"):
+            return {}  # an installation with services of its own needs no state directory
+        raise
     if not is_locked(directory / "lock"):
         return {}
     try:

@@ -33,7 +33,7 @@ class Part:
 
     `launch(output)` starts it with its output going to that descriptor. Parts stop in order of `stage`, those of one stage
     together: `stop_signal`, then after `patience` seconds the process group is killed. `essential`: the whole ends with it
-    (its exit status becomes ours) instead of starting it again.
+    (its exit status becomes ours) instead of starting it again; without `restart` it simply stays away.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Part:
     stop_signal: int = signal.SIGTERM
     patience: float = 10.0
     essential: bool = False
+    restart: bool = True
     finished: Callable[[int], None] | None = None
 
     child: Child | None = field(default=None, init=False)
@@ -109,8 +110,8 @@ class Supervisor:
             os.close(descriptor)
         self._pipes.clear()
 
-    def run(self) -> int:
-        """Start what does not run yet, watch until the end, stop all; the exit status."""
+    def run(self, *, every_turn: Callable[[], None] = lambda: None) -> int:
+        """Start what does not run yet, watch until the end, stop all; the exit status. `every_turn` must be quick."""
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
         for number in before:
             signal.signal(number, self._on_signal)
@@ -121,6 +122,7 @@ class Supervisor:
             while not self._signals and not self._stopping:
                 self.pump(0.2)
                 self._watch()
+                every_turn()
         finally:
             self.stop()
             for number, handler in before.items():
@@ -175,6 +177,8 @@ class Supervisor:
             self._stopping = True
             return
         how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+        if not part.restart:
+            return
         if lived > STABLE_AFTER:
             part.pause = FIRST_PAUSE
         self.say(part.name, f"{how} after {lived:.0f} s, starts again in {part.pause:g} s")

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from loyalty.local import runtime, state
+from loyalty.local import runtime
 from loyalty.local.supervisor import Supervisor
 
 
@@ -18,7 +18,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         services = runtime.started
         if services is None:
-            raise CommandError("nothing to run: the services of this installation run already or are external")
+            raise CommandError("the services of this installation run already (see STATE_DIR)")
         services.wait()
         supervisor = Supervisor([])
         for part, process in services.parts():
@@ -28,8 +28,4 @@ class Command(BaseCommand):
             self.stdout.write(f"{name}={address}")
         self.stdout.write(f"ready (state in {services.directory}); Ctrl-C stops")
         self.stdout.flush()
-        try:
-            supervisor.run()
-        finally:
-            state.forget_services(services.directory)
-            services.lock.release()
+        supervisor.run()

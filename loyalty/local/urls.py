@@ -1,0 +1,3 @@
+from loyalty.local.health import urlpatterns
+
+__all__ = ["urlpatterns"]
