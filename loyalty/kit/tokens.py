@@ -31,7 +31,8 @@ def _mask(data: bytes, key: bytes, mac: bytes) -> bytes:
     stream = hmac.digest(key, mac, "sha256")
     if len(data) > len(stream):
         stream = hashlib.shake_256(stream).digest(len(data))
-    return bytes(a ^ b for a, b in zip(data, stream, strict=False))
+    mask = int.from_bytes(stream[: len(data)])
+    return (int.from_bytes(data) ^ mask).to_bytes(len(data))
 
 
 def seal(payload: bytes, *, purpose: str, secret: str) -> str:
