@@ -1,8 +1,8 @@
 """Pure: the CDNOW purchase log as customers and events, ready for `import_customers` and `import_events`.
 
-Customer numbers, dates, quantities and amounts are real (`data/cdnow.md` says whose). Everything else about a person and
-the time of day of a purchase is SYNTHETIC: computed from the customer number or the row number alone, so that every run
-and every machine gets the same. Addresses are in example.com, which is reserved and reaches nobody.
+Customer numbers, dates, quantities and amounts are real (`data/cdnow.md` says whose). All else about a person and the
+time of day of a purchase is SYNTHETIC: computed from the customer number or the row number alone, so that every run and
+every machine gets the same. Addresses are in example.com, which is reserved and reaches nobody.
 """
 
 import csv
@@ -120,12 +120,12 @@ def write_events(out: TextIO) -> int:
     """Write the CSV that `import_events` takes, its ids stable (`cdnow-1` is the log's first row); how many rows."""
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(EVENT_FIELDS)
-    count = 0
-    for count, purchase in enumerate(purchases(), start=1):
-        row_id = f"cdnow-{purchase.row}"
-        at = occurred_at(purchase)
-        writer.writerow((row_id, purchase.customer, "purchase", at, purchase.amount, purchase.quantity, "USD"))
-    return count
+    rows = [
+        (f"cdnow-{one.row}", one.customer, "purchase", occurred_at(one), one.amount, one.quantity, "USD")
+        for one in purchases()
+    ]
+    writer.writerows(rows)
+    return len(rows)
 
 
 def _draw(text: str) -> int:

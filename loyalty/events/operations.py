@@ -9,6 +9,7 @@ from django.db import connection, transaction
 
 from loyalty.customers import operations as customers
 from loyalty.customers import queries as customer_queries
+from loyalty.customers.rows import IDENTITY_KINDS
 from loyalty.events import partitions, types
 from loyalty.events.incoming import Incoming, Limits, Reference, read
 from loyalty.kit.problems import Problem
@@ -17,8 +18,8 @@ from loyalty.kit.sql import statement
 # Ids are unique per source. The API and files share one, so that history sent again by the other way changes nothing.
 SOURCE = "events"
 
-# Who an event may be about besides an external id; the last kind is met before the person is known, so it makes one.
-KINDS = frozenset({"email", "phone", "card", "device", "telegram", "whatsapp", "partner", "anonymous_id"})
+# Whom an event may name besides an external id.
+KINDS = frozenset({"email", "phone", *IDENTITY_KINDS})
 _UNKNOWN = Problem("customer", "nobody is known by this", "send the customer first, or use the external id")
 
 
@@ -75,19 +76,17 @@ def intake(*, events: Sequence[object], now: datetime, source: str = SOURCE) -> 
 
 def _people(references: Iterable[Reference], *, now: datetime) -> dict[Reference, int | None]:
     """The customer of each reference, made where an external or anonymous id is new; None for nobody."""
-    found = _resolved(list(references))
+    asked = list(references)
+    shaped = [one if isinstance(one, str) else {one[0]: one[1]} for one in asked]
+    found: dict[Reference, int | None] = dict(zip(asked, customer_queries.resolve(shaped), strict=True))
     missing = [one for one, customer_id in found.items() if customer_id is None]
     external = sorted(one for one in missing if isinstance(one, str))
     anonymous = sorted(one[1] for one in missing if isinstance(one, tuple) and one[0] == "anonymous_id")
     if external or anonymous:
-        customers.ensure_customers(external, anonymous, now=now)
-        found |= _resolved([*external, *(("anonymous_id", value) for value in anonymous)])
+        made = customers.ensure_customers(external, anonymous, now=now)
+        found |= {one: made.get(("external_id", one)) for one in external}
+        found |= {("anonymous_id", one): made.get(("anonymous_id", one)) for one in anonymous}
     return found
-
-
-def _resolved(references: Sequence[Reference]) -> dict[Reference, int | None]:
-    shaped = [one if isinstance(one, str) else {one[0]: one[1]} for one in references]
-    return dict(zip(references, customer_queries.resolve(shaped), strict=True))
 
 
 def _unresolved(event: Incoming, type_ids: dict[str, int], people: dict[Reference, int | None]) -> list[Problem]:
