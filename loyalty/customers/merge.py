@@ -1,8 +1,8 @@
 """The statements that merge a staged batch into `customer`, built from the list of columns.
 
-A column of a staged row counts when its bit in `given` is set; attributes are merged key by key. Locks are taken in a fixed
-order of tables (customers by id, new customers by external id, identities by key), so no two batches can wait for each
-other in a circle.
+A column of a staged row counts when its bit in `given` is set; attributes are merged key by key. Locks are taken in a
+fixed order (customers by id, new customers by external id, identities by key), so no two batches can wait for
+each other in a circle.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Who: people, the keys they are known by, the fields that describe them."""
 
-from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
@@ -38,7 +38,7 @@ class Customer(models.Model):
             models.Index(Lower("email"), name="customer_email"),
             models.Index(fields=["phone"], name="customer_phone", condition=models.Q(phone__isnull=False)),
             models.Index(fields=["country"], name="customer_country", condition=models.Q(country__isnull=False)),
-            GinIndex(OpClass("attributes", name="jsonb_path_ops"), name="customer_attributes"),
+            GinIndex(fields=["attributes"], opclasses=["jsonb_path_ops"], name="customer_attributes"),
         ]
         # A unique column would bring a second index for LIKE, which every import would pay for.
         constraints = [models.UniqueConstraint(fields=["external_id"], name="customer_external_id")]

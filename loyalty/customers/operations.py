@@ -50,8 +50,8 @@ def upsert_customers(
 ) -> Upserted:
     """Make or change the customers that the rows speak of (see `rows`); wrong rows are told, the others written.
 
-    A row finds its customer by `external_id`; without one, or when that is new, by an identity, email or phone, but never
-    one who has another external id. `source` is where the rows come from. `written`: values are texts of CSV cells.
+    A row finds its customer by `external_id`; without one, or when that is new, by an identity, email or phone, but
+    never one who has another external id. `source` is where the rows come from; `written`: values are texts of cells.
     `refused` holds mistakes that the caller found itself: these rows are not written. `lock_all` locks unchanged
     customers too, for callers who go on writing about them in the same transaction.
     """
@@ -116,7 +116,8 @@ def _learn(reader: Reader, *, now: datetime, source: str) -> None:
         names = sorted(reader.learned)
         query = sql(
             "INSERT INTO attribute (key, type, name, learned, source_class, created_at)"
-            " SELECT key, type, '{{}}', true, {source}, {now} FROM unnest({keys}::text[], {types}::text[]) AS new (key, type)"
+            " SELECT key, type, '{{}}', true, {source}, {now}"
+            " FROM unnest({keys}::text[], {types}::text[]) AS new (key, type)"
             " ORDER BY key ON CONFLICT (key) DO NOTHING",
             source=source,
             now=now,

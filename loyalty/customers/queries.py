@@ -55,7 +55,8 @@ def _key(reference: Reference) -> Key:
 def by_external_id(external_ids: Iterable[str]) -> dict[str, int]:
     """The ids of the customers with these external ids."""
     query = sql(
-        "SELECT c.external_id, c.id FROM unnest({ids}::text[]) AS wanted (external_id) JOIN customer c USING (external_id)",
+        "SELECT c.external_id, c.id"
+        " FROM unnest({ids}::text[]) AS wanted (external_id) JOIN customer c USING (external_id)",
         ids=sorted(set(external_ids)),
     )
     return dict(fetch(query))
@@ -66,7 +67,8 @@ def by_address(kind: str, addresses: Iterable[str]) -> dict[str, tuple[int, int 
     address = sql("lower(c.email)") if kind == "email" else sql("c.phone")
     query = sql(
         "SELECT {address}, min(c.id), min(c.id) FILTER (WHERE c.external_id IS NULL)"
-        " FROM unnest({addresses}::text[]) AS wanted (address) JOIN customer c ON {address} = wanted.address GROUP BY 1",
+        " FROM unnest({addresses}::text[]) AS wanted (address)"
+        " JOIN customer c ON {address} = wanted.address GROUP BY 1",
         address=address,
         addresses=sorted(set(addresses)),
     )

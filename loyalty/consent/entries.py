@@ -1,0 +1,98 @@
+"""Pure: what a person declared, as callers write it, and what is wrong with it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from loyalty.kit.problems import Problem
+
+CHANNELS = ("email", "sms", "whatsapp", "telegram", "push", "letter", "phone", "webhook")
+PURPOSES = ("marketing", "service", "tracking", "profiling")
+STATUSES = ("granted", "withdrawn")
+FIELDS = ("channel", "purpose", "status", "source", "at", "text_version", "evidence")
+TEXT_MAX = 500
+EVIDENCE_MAX = 10_000
+# A clock may be a little ahead; a consent from the future would win over every withdrawal until then.
+AHEAD = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentEntry:
+    """One declaration: `at` is when the person made it, `source` where, `evidence` what proves it."""
+
+    customer_id: int
+    channel: str
+    purpose: str
+    status: str
+    source: str
+    at: datetime
+    text_version: str | None = None
+    evidence: Mapping[str, Any] | None = None
+
+
+def read_entry(given: object, *, customer_id: int = 0, now: datetime) -> tuple[ConsentEntry | None, list[Problem]]:
+    """The declaration in `{"channel", "purpose", "status", "source", "at", ...}`, or all that is wrong with it."""
+    if not isinstance(given, Mapping):
+        return None, [Problem("", "is not an object", 'write {"channel": "email", "purpose": "marketing", ...}')]
+    problems = [
+        Problem(str(name), "unknown field", f"known: {', '.join(FIELDS)}") for name in given if name not in FIELDS
+    ]
+    for name, known in (("channel", CHANNELS), ("purpose", PURPOSES), ("status", STATUSES)):
+        if given.get(name) is None:
+            problems.append(Problem(name, "is missing", f"one of {', '.join(known)}"))
+        elif given[name] not in known:
+            problems.append(Problem(name, f"{given[name]!r} is unknown", f"one of {', '.join(known)}"))
+    source = given.get("source")
+    if not isinstance(source, str) or not source.strip():
+        problems.append(
+            Problem("source", "is missing", "say where the person declared it; without it nothing is proven")
+        )
+    elif len(source) > TEXT_MAX or "\0" in source:
+        problems.append(Problem("source", f"is no short text of up to {TEXT_MAX} characters"))
+    at, wrong = _instant(given.get("at"), now)
+    problems += wrong
+    text_version, evidence = given.get("text_version"), given.get("evidence")
+    if text_version is not None and (not isinstance(text_version, str) or len(text_version) > TEXT_MAX):
+        problems.append(Problem("text_version", f"is no short text of up to {TEXT_MAX} characters"))
+    if evidence is not None and not isinstance(evidence, Mapping):
+        problems.append(Problem("evidence", "is not an object"))
+    elif evidence is not None and len(json.dumps(evidence, default=str)) > EVIDENCE_MAX:
+        problems.append(Problem("evidence", f"is longer than {EVIDENCE_MAX:,} characters"))
+    if problems or at is None:
+        return None, problems
+    entry = ConsentEntry(
+        customer_id=customer_id,
+        channel=str(given["channel"]),
+        purpose=str(given["purpose"]),
+        status=str(given["status"]),
+        source=str(source).strip(),
+        at=at,
+        text_version=text_version,
+        evidence=evidence,
+    )
+    return entry, []
+
+
+def check(entry: ConsentEntry, *, now: datetime) -> list[Problem]:
+    """What is wrong with an entry that the program made."""
+    given = {name: getattr(entry, name) for name in FIELDS}
+    return read_entry(given, customer_id=entry.customer_id, now=now)[1]
+
+
+def _instant(given: object, now: datetime) -> tuple[datetime | None, list[Problem]]:
+    remedy = "write when the person declared it, in ISO 8601 with offset: 2026-11-21T09:30:00+01:00"
+    if given is None:
+        return None, [Problem("at", "is missing", remedy)]
+    try:
+        at = given if isinstance(given, datetime) else datetime.fromisoformat(str(given))
+    except ValueError:
+        return None, [Problem("at", f"{str(given)[:40]!r} is not an instant", remedy)]
+    if at.tzinfo is None:
+        return None, [Problem("at", "has no offset", remedy)]
+    if at > now + AHEAD:
+        return None, [Problem("at", "lies in the future", "a declaration counts from when it was made")]
+    if at.year < 1970:
+        return None, [Problem("at", "lies before 1970", remedy)]
+    return at.astimezone(UTC), []
