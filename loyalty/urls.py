@@ -34,6 +34,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/v1/", api.urls),
-    path("", include("loyalty.local.health")),
     *(path("", include(module)) for module in _modules("urls") if hasattr(module, "urlpatterns")),
 ]

@@ -1,8 +1,7 @@
 """The catalogs of the user interface: English stands in the source, `locale/<language>/LC_MESSAGES/django.po` the rest.
 
 Texts are collected with babel from Python, from Django's templates and from our Jinja2 pages; translations that exist
-are kept. Catalogs are compiled where they are used; the compiled files are no source and are not committed.
-"""
+are XX"""
 
 import ast
 import re
@@ -11,7 +10,6 @@ from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_file
-from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 DOMAIN = "django"
@@ -74,21 +72,6 @@ def update(root: Path, language: str) -> Catalog:
     with path.open("wb") as file:
         write_po(file, catalog, width=110, sort_output=True, include_lineno=False)
     return catalog
-
-
-def compile_catalogs(root: Path) -> list[Path]:
-    """Write the compiled file beside every catalog that is newer than it; returns what was written."""
-    written = []
-    for source in sorted((root / "locale").glob(f"*/LC_MESSAGES/{DOMAIN}.po")):
-        target = source.with_suffix(".mo")
-        if target.exists() and target.stat().st_mtime >= source.stat().st_mtime:
-            continue
-        draft = target.with_suffix(".mo.new")
-        with draft.open("wb") as file:
-            write_mo(file, load(root, source.parent.parent.name))
-        draft.replace(target)
-        written.append(target)
-    return written
 
 
 def mistakes(root: Path, language: str) -> list[str]:

@@ -7,23 +7,18 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from loyalty.kit.translations import compile_catalogs, mistakes, path_of, update
+from loyalty.kit.translations import mistakes, path_of, update
 
 
 class Command(BaseCommand):
-    help = "Say what is not translated (exit status 1); --update collects new texts first, --compile writes .mo files."
+    help = "Say what is not translated (exit status 1); --update collects new texts first."
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--update", action="store_true", help="bring the .po files in step with the sources")
-        parser.add_argument("--compile", action="store_true", help="write the .mo files and nothing else")
 
     def handle(self, *args: Any, **options: Any) -> None:
         root = Path(settings.BASE_DIR)
-        if options["compile"]:
-            for path in compile_catalogs(root):
-                self.stdout.write(f"wrote {path.relative_to(root)}")
-            return
         found = []
         for language, _ in settings.LANGUAGES:
             if language == settings.LANGUAGE_CODE:
