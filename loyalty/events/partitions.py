@@ -80,10 +80,16 @@ def _months(first: date, last: date) -> list[date]:
 
 def _missing(months: list[date]) -> list[date]:
     by_name = {name_of(month): month for month in months}
+    # Not to_regclass: it answers from a cache of names, in which a table that another session made while this one
+    # waited for the lock is still missing.
     rows = fetch(
-        sql("SELECT name FROM unnest({names}::text[]) AS name WHERE to_regclass(name) IS NULL", names=list(by_name))
+        sql(
+            """SELECT relname FROM pg_class
+            WHERE relname = ANY({names}) AND relnamespace = current_schema()::regnamespace AND relispartition""",
+            names=list(by_name),
+        )
     )
-    return sorted(by_name[name] for (name,) in rows)
+    return sorted(by_name[name] for name in by_name.keys() - {name for (name,) in rows})
 
 
 def _statements(month: date) -> str:

@@ -4,6 +4,7 @@ Keys of events (`event_key`) stay: they are hashes of event ids, belong to nobod
 from coming back when it is sent again.
 """
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,7 +30,7 @@ def export(customer_id: int) -> dict[str, list[dict[str, Any]]]:
             id=customer_id,
         )
     )
-    return {"event": rows}
+    return {"event": [{**row, "properties": json.loads(row["properties"] or "null")} for row in rows]}
 
 
 def merge(winner: int, loser: int) -> int:

@@ -1,6 +1,7 @@
 """Reading what happened: a person's timeline, the state of the queue, the catalog in figures."""
 
 import base64
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -95,7 +96,8 @@ def timeline(
             limit=limit + 1,
         )
     )
-    events = [TimelineEvent(**{**row, "properties": row["properties"] or {}}) for row in rows[:limit]]
+    # Django hands out jsonb as text.
+    events = [TimelineEvent(**{**row, "properties": json.loads(row["properties"] or "{}")}) for row in rows[:limit]]
     return TimelinePage(events, _cursor(events[-1]) if len(rows) > limit else None)
 
 
