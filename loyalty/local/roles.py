@@ -5,6 +5,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 LANES: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -24,11 +25,13 @@ def preload() -> None:
     import gunicorn.app.base
     import gunicorn.workers.gthread
     import kombu.transport.redis  # noqa: F401
+    from django.conf import settings
     from django.urls import get_resolver
 
     import loyalty.celery
     import loyalty.wsgi  # noqa: F401
 
+    Path(settings.STATIC_ROOT).mkdir(exist_ok=True)  # stays empty here; without it whitenoise complains at each start
     get_resolver().url_patterns  # noqa: B018 - reading it imports every view
     loyalty.celery.app.finalize(auto=True)
 

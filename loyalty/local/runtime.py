@@ -7,6 +7,7 @@ environment and none running, starts the embedded ones for itself, migrates a fr
 import argparse
 import os
 import sys
+import time
 from collections.abc import Callable
 
 from loyalty.local import catalogs, processes, state
@@ -23,6 +24,8 @@ WITHOUT_SERVICES = frozenset(
 )
 OWN_MIGRATIONS = frozenset({"migrate", "showmigrations", "sqlmigrate", "squashmigrations", "flush", "dbshell"})
 FIRST_PORT = 8000
+
+began = time.monotonic()
 
 # The services that this process started and owns, if any.
 started: Embedded | None = None

@@ -40,7 +40,6 @@ class Site:
     ) -> None:
         self.host = host
         self.port = int(os.environ["WEB_PORT"])
-        self.began = time.monotonic()
         self.script = script
         self.once = once
         self.processes_each = processes_each
@@ -113,7 +112,7 @@ class Site:
         if not self._answers():
             return
         self.ready = True
-        took = time.monotonic() - self.began
+        took = time.monotonic() - runtime.began
         for line in banner(self.address, took):
             self.supervisor.say("site", line)
         if self.script:
