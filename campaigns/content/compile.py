@@ -1,7 +1,7 @@
 """Pure: a template as its author wrote it, made ready to send; once per version, all mistakes at once.
 
-The result is plain JSON: per locale the Jinja sources of subject, HTML and text with links, footer and pixel in place, and the fixed
-link addresses. Rendering only fills holes.
+The result is plain JSON: per locale the Jinja sources of subject, HTML and text with links, footer and pixel in place, and the
+fixed link addresses of all locales. Rendering only fills holes.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from campaigns.content import hygiene, mjml, plaintext
 from campaigns.content.formats import formats, known_locale
 from campaigns.content.links import LinkNumbers, track_html, track_text
 from campaigns.content.lint import Linted, lint
-from campaigns.content.markup import pieces, rewrite
+from campaigns.content.markup import folded, pieces, rewrite
 from campaigns.content.protect import STATEMENT, Protected
 from campaigns.content.sandbox import Sandbox
 from campaigns.content.vocabulary import Vocabulary, vocabulary
@@ -58,9 +58,10 @@ def compile_template(
     words = vocabulary(attributes)
     problems: list[Problem] = []
     warnings: list[Problem] = []
-    content: dict[str, Any] = {"format": FORMAT, "default": next(iter(locales), ""), "locales": {}}
+    content: dict[str, Any] = {"format": FORMAT, "default": next(iter(locales), ""), "links": [], "locales": {}}
+    numbers = LinkNumbers(content["links"])
     for name, parts in locales.items():
-        one = _Locale(name, parts, channel, purpose, words)
+        one = _Locale(name, parts, channel, purpose, words, numbers)
         try:
             content["locales"][name] = one.compile()
         except Problems as error:
@@ -74,14 +75,16 @@ def compile_template(
 class _Locale:
     """The compilation of one locale."""
 
-    def __init__(self, name: str, parts: dict[str, str], channel: str, purpose: str, words: Vocabulary) -> None:
+    def __init__(
+        self, name: str, parts: dict[str, str], channel: str, purpose: str, words: Vocabulary, numbers: LinkNumbers
+    ) -> None:
         self.name = name
         self.where = f"locales.{name}"
         self.parts = parts
         self.channel = channel
         self.purpose = purpose
         self.words = words
-        self.numbers = LinkNumbers()
+        self.numbers = numbers
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
 
@@ -94,9 +97,9 @@ class _Locale:
             raise Problems(self.problems)
         if html is None:
             text = self.text(self.parts["body"], linted["body"], footer=False)
-            made = {"subject": self.parts.get("subject", ""), "html": "", "text": text, "links": self.numbers.urls}
+            made = {"subject": self.parts.get("subject", ""), "html": "", "text": text}
         else:
-            made = {"subject": self.parts["subject"], **self.finish(html, linted), "links": self.numbers.urls}
+            made = {"subject": self.parts["subject"], **self.finish(html, linted)}
         self.prove(made)
         return made
 
@@ -184,7 +187,7 @@ class _Locale:
         ending = "" if own_imprint or self.channel != "email" else FOOTER
         ending += PIXEL if self.channel == "email" else ""
         linked = track_html(protected, markup, self.numbers)
-        tracked = protected.restore(_before_body_end(linked, protected.add(ending)))
+        tracked = protected.restore(folded(_before_body_end(linked, protected.add(ending))))
         if self.channel != "email":
             return {"html": tracked, "text": ""}
         if self.parts.get("text", "").strip():

@@ -7,6 +7,7 @@ separators) and then done by plain formatting (about 1 us). A locale whose sampl
 from datetime import date, datetime, tzinfo
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
+from typing import Any
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_datetime, format_time
@@ -175,7 +176,10 @@ class Formats:
         return text
 
     def money(self, value: object, currency: str = "EUR") -> str:
-        """An amount with its currency sign; `currency` is an ISO 4217 code."""
+        """An amount with its currency sign; `currency` is an ISO 4217 code, unless the value brings its own."""
+        if isinstance(value, dict):
+            own: dict[str, Any] = value
+            value, currency = own.get("amount"), own.get("currency") or currency
         writer = self._currencies.get(currency) if type(currency) is str else None
         if writer is None:
             writer = self._currency_writer(currency)

@@ -1,6 +1,6 @@
 """Pure: links found at template time, so that sending a message only fills holes.
 
-A fixed address becomes `{{ _links[n] }}`, its number within the locale; an address with values becomes
+A fixed address becomes `{{ _links[n] }}`, its number within the version; an address with values becomes
 `{{ (...) | _click(_links) }}`, which checks the finished address and asks for its tracked form. Unsubscribe and preference links,
 mailto, tel and anchors stay as they are. Images whose address comes from data go through a check too.
 """
@@ -20,7 +20,7 @@ _TRAILING = ".,;:!?"
 
 @dataclass(slots=True)
 class LinkNumbers:
-    """The fixed addresses of one locale; the same address has one number wherever it stands."""
+    """The fixed addresses of one version; the same address has one number wherever it stands, in every locale."""
 
     urls: list[str] = field(default_factory=list)
 

@@ -37,8 +37,11 @@ class RenderError(Exception):
 class Links(Protocol):
     """The public addresses of one message."""
 
-    unsubscribe: str
-    preferences: str
+    @property
+    def unsubscribe(self) -> str: ...
+
+    @property
+    def preferences(self) -> str: ...
 
     def click(self, index: int | None, url: str) -> str:
         """The address to put into the mail for `url`, the template's fixed link `index` or None for one made from data."""
@@ -104,6 +107,7 @@ class Renderer:
     def __init__(self, content: Mapping[str, Any]) -> None:
         self._locales: dict[str, dict[str, Any]] = content["locales"]
         self._default: str = content["default"]
+        self.links: list[str] = content["links"]
         self._names = {name.lower().replace("_", "-"): name for name in self._locales}
         self._codes: dict[tuple[str, str], CodeType] = {}
         self._variants: dict[tuple[str, str], _Variant] = {}
@@ -171,7 +175,7 @@ class Renderer:
         parts = {
             part: self._part(name, part, rich if part == "html" else plain) for part in ("subject", "html", "text")
         }
-        return _Variant(**parts, urls=self._locales[name]["links"])
+        return _Variant(**parts, urls=self.links)
 
     def _part(self, name: str, part: str, environment: Sandbox) -> _Part | None:
         source = self._locales[name][part]

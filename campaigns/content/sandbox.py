@@ -13,9 +13,10 @@ from typing import Any, NoReturn
 
 from jinja2 import Template, nodes
 from jinja2.compiler import CodeGenerator, Frame
+from jinja2.exceptions import SecurityError
 from jinja2.runtime import LoopContext, Undefined
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
-from markupsafe import Markup, _escape_inner, escape
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markupsafe import Markup, _escape_inner, escape  # type: ignore[attr-defined]
 
 from campaigns.content import filters
 from campaigns.content.formats import Formats, to_number
@@ -54,7 +55,7 @@ class LinkTable(dict[int, str]):
 def _escaped(value: Any) -> str:
     """What is printed into HTML; like markupsafe's escape, without making an object of each piece (half the time)."""
     if type(value) is str:
-        return _escape_inner(value)
+        return _escape_inner(value)  # type: ignore[no-any-return]
     return value if type(value) is Markup else escape(value)
 
 

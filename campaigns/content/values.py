@@ -25,10 +25,10 @@ class Missing(StrictUndefined):
     def _undefined_message(self) -> str:
         return f"{self._undefined_name} has no value and no default"
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> bool:  # type: ignore[override]
         return False
 
-    def __getitem__(self, key: object) -> "Missing":
+    def __getitem__(self, key: object) -> "Missing":  # type: ignore[override]
         return self
 
 

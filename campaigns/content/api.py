@@ -1,0 +1,97 @@
+"""Templates over HTTP: save, read, try on a real customer."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import Http404, HttpRequest
+from ninja import Field, Router, Schema
+from pydantic import ConfigDict
+
+from campaigns.content import context, operations, preview, queries
+from campaigns.content.definition import read
+from campaigns.content.models import Template, TemplateVersion
+from campaigns.content.render import RenderError
+from loyalty.access.auth import ApiAuth
+from loyalty.customers import queries as customers
+from loyalty.kit import clock
+from loyalty.kit.problems import Problem, Problems
+
+router = Router(tags=["templates"])
+
+
+class ProblemOut(Schema):
+    where: str
+    problem: str
+
+
+class SavedOut(Schema):
+    key: str
+    version: int
+    verdict: str = Field(description="created, updated or unchanged")
+    warnings: list[ProblemOut] = Field(description="Where customers without a value would get no message.")
+
+
+class PreviewIn(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+    customer: str | int | dict[str, str] = Field(description="External id, or {'email': ...} and the like.")
+    locale: str | None = Field(None, max_length=35, description="Instead of the customer's own.")
+    event: dict[str, Any] | None = Field(None, description="What would have triggered the message.")
+
+
+class PreviewOut(Schema):
+    subject: str
+    html: str
+    text: str
+    locale: str = Field(description="The template's locale that served.")
+
+
+@router.put("/templates/{key}", response=SavedOut, auth=ApiAuth("templates:write"), summary="Save a template")
+def put_template(request: HttpRequest, key: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Takes the document of kind `template`. Answers 422 with every mistake by part and line."""
+    if body.get("key", key) != key:
+        raise Problems([Problem("key", f"is not {key!r}, the key in the address", "make them the same")])
+    saved = operations.save_template(read({**body, "key": key}), now=clock.now())
+    warnings = [warning.as_dict() for warning in saved.warnings]
+    return {"key": key, "version": saved.number, "verdict": saved.change.verdict, "warnings": warnings}
+
+
+@router.get("/templates/{key}", response=dict[str, Any], auth=ApiAuth("templates:read"), summary="Read a template")
+def get_template(request: HttpRequest, key: str) -> dict[str, Any]:
+    """The document as `export` writes it, with the number of its version."""
+    template, version = _current(key)
+    return {**queries.document(template, version.source).as_document(), "version": version.number}
+
+
+@router.post(
+    "/templates/{key}/preview",
+    response=PreviewOut,
+    auth=ApiAuth("templates:read"),
+    summary="Try a template on a customer",
+)
+def preview_template(request: HttpRequest, key: str, body: PreviewIn) -> preview.Preview:
+    """The message this customer would get now, with plain links and no pixel; nothing is sent or stored."""
+    _, version = _current(key)
+    reference = str(body.customer) if isinstance(body.customer, int) else body.customer
+    customer_id = customers.resolve([reference])[0]
+    if customer_id is None:
+        raise Http404("There is no such customer.")
+    events = {customer_id: body.event} if body.event else None
+    values = context.contexts([customer_id], now=clock.now(), events=events, shared=context.placeholders())[customer_id]
+    try:
+        return preview.render(
+            version.compiled,
+            values,
+            locale=body.locale or values["customer"].get("locale"),
+            unsubscribe=f"{settings.PUBLIC_URL}/u/preview",
+            preferences=f"{settings.PUBLIC_URL}/p/preview",
+        )
+    except RenderError as error:
+        raise Problems([error.problem]) from None
+
+
+def _current(key: str) -> tuple[Template, TemplateVersion]:
+    found = queries.current(key)
+    if found is None:
+        raise Http404("There is no such template.")
+    return found
