@@ -10,7 +10,8 @@ from campaigns.tracking import queries
 from campaigns.tracking.machines import JUDGE_AFTER_SECONDS, SCAN_SECONDS
 from campaigns.tracking.models import Hit
 from campaigns.tracking.targets import is_target
-from loyalty.consent import operations as consent
+from loyalty.consent.entries import ConsentEntry
+from loyalty.consent.operations import record as record_consent
 from loyalty.events import facts
 from loyalty.kit.sql import Sql, execute, fetch, sql
 
@@ -192,9 +193,9 @@ def _save(
     if not changes:
         return 0
     evidence = {"message_id": message_id} if message_id else {}
-    consent.record(
+    record_consent(
         [
-            consent.ConsentEntry(
+            ConsentEntry(
                 customer_id=customer_id,
                 channel=channel,
                 purpose=purpose,

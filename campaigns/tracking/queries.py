@@ -26,7 +26,7 @@ class HitMessage:
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """The addresses that stand in one locale of a template, by number; `several`: a mail of it has more than one link."""
+    """The addresses in one locale of a template, by number; `several`: a mail of it has more than one link."""
 
     urls: tuple[str, ...] = ()
     several: bool = False
