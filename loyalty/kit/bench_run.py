@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit
 
 from django.conf import settings
 from django.core.management import call_command
@@ -44,14 +44,15 @@ class Measured:
 def own_database(name: str, *, keep: bool = False) -> Iterator[None]:
     """A fresh, migrated database `name` on the configured server as the default connection, also for child
     processes."""
-    configured = settings.DATABASES["default"]["NAME"]
+    configured = str(settings.DATABASES["default"]["NAME"])
     url = os.environ.get("DATABASE_URL")
     quoted = connection.ops.quote_name(name)
     with connection._nodb_cursor() as cursor:  # type: ignore[attr-defined]  # Django's own way to the maintenance database
         cursor.execute(f"DROP DATABASE IF EXISTS {quoted} WITH (FORCE)")
         cursor.execute(f"CREATE DATABASE {quoted}")
     _switch(name)
-    os.environ["DATABASE_URL"] = urlunsplit(urlsplit(settings.DATABASE_URL)._replace(path="/" + quote(name)))
+    server: str = settings.DATABASE_URL
+    os.environ["DATABASE_URL"] = urlsplit(server)._replace(path="/" + quote(name)).geturl()
     try:
         call_command("migrate", verbosity=0, interactive=False)
         yield

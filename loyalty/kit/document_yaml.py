@@ -90,9 +90,13 @@ def _text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
 
 def _inline(parts: list[yaml.Node]) -> bool:
     """Whether the parts of a collection fit on one line together."""
-    if any(part.style == "|" if isinstance(part, yaml.ScalarNode) else not part.flow_style for part in parts):
+    if any(part.style == "|" if isinstance(part, yaml.ScalarNode) else not _is_inline(part) for part in parts):
         return False
     return sum(_length(part) for part in parts) <= INLINE_MAX
+
+
+def _is_inline(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.CollectionNode) and bool(node.flow_style)
 
 
 def _length(node: yaml.Node) -> int:

@@ -5,9 +5,10 @@ import pkgutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import entry_points
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 P = TypeVar("P")
+C = TypeVar("C")
 
 
 class UnknownPart(LookupError):
@@ -32,15 +33,15 @@ class Registry(Generic[P]):
         self._frozen = False
         self._loading = False
 
-    def register(self, key: str) -> Callable[[type[P]], type[P]]:
+    def register(self, key: str) -> Callable[[type[C]], type[C]]:
         """Class decorator: register one instance of the class under `key`, which must equal the file name."""
 
-        def decorate(part_class: type[P]) -> type[P]:
+        def decorate(part_class: type[C]) -> type[C]:
             module = part_class.__module__
             own = self.package is not None and module.startswith(self.package + ".")
             if own and module.rpartition(".")[2] != key:
                 raise DoublePart(f"{self.kind} {key!r} must live in {key}.py, not in {module}")
-            self.add(key, part_class())
+            self.add(key, cast(P, part_class()))
             return part_class
 
         return decorate

@@ -116,7 +116,7 @@ def _singular(message: Message) -> str:
 
 
 def _forms(message: Message) -> tuple[str, ...]:
-    return tuple(message.string) if isinstance(message.string, list | tuple) else (message.string,)
+    return tuple(message.string) if isinstance(message.string, list | tuple) else (message.string or "",)
 
 
 def _placeholders(*texts: str) -> set[str]:
