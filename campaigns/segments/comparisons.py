@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -174,12 +174,16 @@ def _window(value: Any) -> Period:
     return period
 
 
-def _of(parse: Callable[[Any], Any]) -> Any:
-    return Annotated[Any, BeforeValidator(parse)]
-
-
-Window = _of(_window)
-MomentField = _of(Moment.parse)
+# The operands as pydantic fields: each is read by the function beside it.
+Scalar = Annotated[Any, BeforeValidator(scalar)]
+Orderable = Annotated[Any, BeforeValidator(_orderable)]
+Scalars = Annotated[Any, BeforeValidator(_scalars)]
+Element = Annotated[Any, BeforeValidator(_element)]
+Text = Annotated[Any, BeforeValidator(_text)]
+Pattern = Annotated[Any, BeforeValidator(_pattern)]
+Truth = Annotated[Any, BeforeValidator(_truth)]
+Instant = Annotated[Any, BeforeValidator(Moment.parse)]
+Window = Annotated[Any, BeforeValidator(_window)]
 
 
 class Comparisons(BaseModel):
@@ -187,23 +191,23 @@ class Comparisons(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
 
-    eq: _of(scalar) = None  # type: ignore[valid-type]
-    ne: _of(scalar) = None  # type: ignore[valid-type]
-    gt: _of(_orderable) = None  # type: ignore[valid-type]
-    gte: _of(_orderable) = None  # type: ignore[valid-type]
-    lt: _of(_orderable) = None  # type: ignore[valid-type]
-    lte: _of(_orderable) = None  # type: ignore[valid-type]
-    in_: _of(_scalars) = Field(None, alias="in")  # type: ignore[valid-type]
-    not_in: _of(_scalars) = None  # type: ignore[valid-type]
-    contains: _of(_element) = None  # type: ignore[valid-type]
-    starts_with: _of(_text) = None  # type: ignore[valid-type]
-    ends_with: _of(_text) = None  # type: ignore[valid-type]
-    matches: _of(_pattern) = None  # type: ignore[valid-type]
-    is_set: _of(_truth) = None  # type: ignore[valid-type]
-    before: _of(Moment.parse) = None  # type: ignore[valid-type]
-    after: _of(Moment.parse) = None  # type: ignore[valid-type]
-    within: Window = None  # type: ignore[valid-type]
-    anniversary_within: Window = None  # type: ignore[valid-type]
+    eq: Scalar = None
+    ne: Scalar = None
+    gt: Orderable = None
+    gte: Orderable = None
+    lt: Orderable = None
+    lte: Orderable = None
+    in_: Scalars = Field(None, alias="in")
+    not_in: Scalars = None
+    contains: Element = None
+    starts_with: Text = None
+    ends_with: Text = None
+    matches: Pattern = None
+    is_set: Truth = None
+    before: Instant = None
+    after: Instant = None
+    within: Window = None
+    anniversary_within: Window = None
 
     @model_validator(mode="after")
     def _says_something(self) -> "Comparisons":

@@ -1,5 +1,6 @@
 """A rule as one boolean SQL expression over the customer `c`."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.conf import settings
@@ -18,19 +19,21 @@ def condition(rule: tree.Rule, *, now: datetime, scope: Sql | None = None) -> Sq
 
     `scope` selects the `customer_id`s that are asked about: subqueries keep to them. It does not restrict `c` itself.
     """
-    return compiled(rule, context(rule, now=now, scope=scope))
+    return compiled(rule, context([rule], now=now, scope=scope))
 
 
-def context(rule: tree.Rule, *, now: datetime | None, scope: Sql | None = None) -> Context:
-    """What the rule's operators need to know: the fields, event types and segments that exist."""
-    wanted = tree.reads(rule)
-    uses_fields = any(leaf.operator == "attribute" for leaf in tree.leaves(rule))
+def context(rules: Iterable[tree.Rule], *, now: datetime | None, scope: Sql | None = None) -> Context:
+    """What the operators of these rules need to know: the fields, event types and segments that exist."""
+    rules = list(rules)
+    wanted = [tree.reads(rule) for rule in rules]
+    events = frozenset().union(*(reads.events for reads in wanted))
+    uses_fields = any(leaf.operator == "attribute" for rule in rules for leaf in tree.leaves(rule))
     return Context(
         clock=Clock(now, settings.TIME_ZONE),
         scope=scope,
         fields=attribute_fields() if uses_fields else {},
-        type_ids=types.known(wanted.events) if wanted.events else {},
-        segment_ids=segment_ids(wanted.segments),
+        type_ids=types.known(events) if events else {},
+        segment_ids=segment_ids(frozenset().union(*(reads.segments for reads in wanted))),
     )
 
 

@@ -6,10 +6,11 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Segment(models.Model):
-    """A rule and, beside it, its members as of `built_at`.
+    """A rule and, beside it, its members.
 
-    `digest` is of the rule: a new one empties `built_at`, which asks for a full build. `checked_at` is the instant up
-    to which moving windows were followed: who dropped out of "in the last 90 days" until then has left.
+    `rebuild_at` is when the next full build is due (NULL: none, changes are followed one by one). `checked_at` is the
+    instant up to which moving windows were followed: who had dropped out of "the last 90 days" by then has left.
+    `ahead`: there were events dated later than that. `problem` is why the last build failed.
     """
 
     id = models.AutoField(primary_key=True)
@@ -20,8 +21,11 @@ class Segment(models.Model):
     digest = models.TextField()
     member_count = models.BigIntegerField(_("members"), null=True)
     built_at = models.DateTimeField(_("built at"), null=True)
+    rebuild_at = models.DateTimeField(_("full build due"), null=True)
     checked_at = models.DateTimeField(_("windows followed until"), null=True)
+    ahead = models.BooleanField(default=False)
     build_ms = models.IntegerField(_("build time in ms"), null=True)
+    problem = models.TextField(_("problem"), null=True)
     created_at = models.DateTimeField(_("created at"), db_default=Now())
     updated_at = models.DateTimeField(_("updated at"), db_default=Now())
 

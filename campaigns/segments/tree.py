@@ -120,9 +120,9 @@ class _Reader:
     def read(self, rule: object, where: str, depth: int) -> Rule | None:
         """The rule at `where`, or None after its mistakes were noted."""
         if not isinstance(rule, dict) or not rule:
-            return self._refuse(
-                where, "is no rule", "write a condition such as {attribute: country, eq: DE}, or a group all/any/none"
-            )
+            remedy = "write a condition such as {attribute: country, eq: DE}, or a group all/any/none"
+            self._refuse(where, "is no rule", remedy)
+            return None
         named = [key for key in rule if key in GROUPS]
         if named:
             return self._group(rule, named, where, depth)
@@ -161,7 +161,8 @@ class _Reader:
         self.leaves += 1
         named = [key for key in rule if isinstance(key, str) and key in operators]
         if not named:
-            return self._unknown(rule, where)
+            self._unknown(rule, where)
+            return None
         key = named[0]
         if len(named) > 1:
             self._refuse(

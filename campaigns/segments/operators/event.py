@@ -12,8 +12,8 @@ from campaigns.segments.comparisons import (
     NEGATIVE,
     Compared,
     Comparisons,
+    Instant,
     Moment,
-    MomentField,
     Window,
     misfit,
 )
@@ -56,9 +56,9 @@ class EventParameters(BaseModel):
     last: Compared | None = None
     days: Compared | None = None
     of: str | None = Field(None, min_length=1, max_length=200)
-    within: Window = None  # type: ignore[valid-type]
-    start: MomentField = Field(None, alias="from")  # type: ignore[valid-type]
-    end: MomentField = Field(None, alias="to")  # type: ignore[valid-type]
+    within: Window = None
+    start: Instant = Field(None, alias="from")
+    end: Instant = Field(None, alias="to")
     where: dict[str, Compared] = Field(default_factory=dict, max_length=properties.MAX_CONDITIONS)
 
     @property
@@ -180,12 +180,13 @@ class EventOperator(Operator):
 def _source(parameters: EventParameters, type_id: int, context: Context, scope: Sql) -> Sql:
     """`FROM event e WHERE ..`: the events that are looked at."""
     clock = context.clock
-    bounds = Sql("")
+    # What is dated after now has not happened yet, whatever the window.
+    bounds = sql(" AND e.occurred_at <= {now}::timestamptz", now=clock.instant())
     if parameters.within is not None:
         bounds = sql(
-            " AND e.occurred_at > {opening}::timestamptz AND e.occurred_at <= {now}::timestamptz",
+            "{bounds} AND e.occurred_at > {opening}::timestamptz",
+            bounds=bounds,
             opening=clock.opening(parameters.within),
-            now=clock.instant(),
         )
     if parameters.start is not None:
         bounds = sql(

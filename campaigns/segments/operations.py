@@ -1,0 +1,136 @@
+"""Writing segments: save, delete, and who may object to it."""
+
+import hashlib
+import json
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from campaigns.segments import queries, refresh, tree
+from campaigns.segments.models import Segment, SegmentMember
+from campaigns.segments.stored import stored_segments
+from loyalty.events import queue
+from loyalty.kit.chores import hint
+from loyalty.kit.problems import Problem, Problems
+from loyalty.kit.sql import fetch, sql
+
+# With so few customers a full build takes some tens of milliseconds, so it is done while the caller waits.
+SMALL = 50_000
+
+DeleteGuard = Callable[[str], list[str]]
+_guards: list[DeleteGuard] = []
+
+
+def guard_deletion(guard: DeleteGuard) -> None:
+    """Let a package above say what uses a segment: `guard(key)` returns names such as `flow winback`."""
+    _guards.append(guard)
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """`verdict` is created, updated or unchanged; `built` whether the members are those of the new rule already."""
+
+    segment: Segment
+    verdict: str
+    built: bool
+    before: dict[str, Any] | None
+
+
+@transaction.atomic
+def save_segment(
+    *,
+    key: str,
+    rule: object,
+    name: dict[str, str] | None = None,
+    description: str | None = None,
+    now: datetime,
+    declared: Collection[str] = (),
+) -> Saved:
+    """Create or change a segment; raises Problems. `declared` are keys that the same call brings, so may be referred
+    to.
+
+    A new rule is built at once where there are few customers, else by the next `segments.refresh`.
+    """
+    parsed = tree.parse(rule)
+    problems = queries.problems_of(parsed, declared=declared) + queries.cycle_problems(key, parsed)
+    if problems:
+        raise Problems(problems)
+    plain = tree.document(parsed)
+    found = Segment.objects.select_for_update().filter(key=key).first()
+    before = queries.document_of(found) if found else None
+    segment = found or Segment(key=key, created_at=now, digest="")
+    digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+    is_new_rule = segment.digest != digest
+    segment.name, segment.description, segment.rule = name or {}, description or None, plain
+    after = queries.document_of(segment)
+    verdict = "created" if before is None else "unchanged" if before == after else "updated"
+    if verdict == "unchanged":
+        return Saved(segment, verdict, segment.built_at is not None, before)
+    segment.digest, segment.updated_at = digest, now
+    if is_new_rule:
+        segment.rebuild_at = now
+    segment.save()
+    if is_new_rule:
+        _subscribe()
+        _build_soon(segment, now)
+    return Saved(segment, verdict, segment.rebuild_at is None or segment.rebuild_at > now, before)
+
+
+@transaction.atomic
+def delete_segment(*, key: str) -> int:
+    """Delete a segment with its members, without facts: nobody left it. Raises Problems when something refers to it."""
+    segment = Segment.objects.select_for_update().filter(key=key).first()
+    if segment is None:
+        raise Problems([Problem("key", f"there is no segment {key!r}")])
+    users = [f"segment {item.key}" for item in stored_segments().values() if key in item.reads.segments]
+    users += [user for guard in _guards for user in guard(key)]
+    if users:
+        raise Problems([Problem("key", f"{key!r} is used by {', '.join(users)}", "change these first")])
+    count, _ = SegmentMember.objects.filter(segment_id=segment.id).delete()
+    segment.delete()
+    _subscribe()
+    return count
+
+
+def _subscribe() -> None:
+    """Subscribe to exactly the event types that segments read."""
+    wanted = {name for item in stored_segments().values() for name in item.reads.events}
+    subscribed = {
+        row[0]
+        for row in fetch(
+            sql(
+                "SELECT t.name FROM event_subscription s JOIN event_type t ON t.id = s.type_id"
+                " WHERE s.consumer = {consumer}",
+                consumer=refresh.CONSUMER,
+            )
+        )
+    }
+    if wanted - subscribed:
+        queue.subscribe(refresh.CONSUMER, sorted(wanted - subscribed))
+    if subscribed - wanted:
+        queue.unsubscribe(refresh.CONSUMER, sorted(subscribed - wanted))
+
+
+def _build_soon(segment: Segment, now: datetime) -> None:
+    """Build now where it is quick and everything the rule refers to is built; else leave it to the chore."""
+    stored = stored_segments()
+    inner = stored[segment.key].reads.segments
+    ready = all(
+        key in stored and stored[key].built_at is not None and not _due(stored[key].rebuild_at, now) for key in inner
+    )
+    if ready and _few_customers() and refresh.build(segment.id, now=now) is not None:
+        segment.refresh_from_db()
+        return
+    hint("segments.refresh")
+
+
+def _due(rebuild_at: datetime | None, now: datetime) -> bool:
+    return rebuild_at is not None and rebuild_at <= now
+
+
+def _few_customers() -> bool:
+    # Counted up to the limit: statistics of a fresh table say nothing.
+    return int(fetch(sql("SELECT count(*) FROM (SELECT FROM customer LIMIT {most}) c", most=SMALL + 1))[0][0]) <= SMALL
