@@ -101,7 +101,7 @@ class TimelineQuery(Schema):
 
 
 @router.post("/events/batch", response={202: EventsOut}, auth=ApiAuth("events:write"), summary="Send events")
-def send_events(request: HttpRequest, body: EventsIn) -> Status:
+def send_events(request: HttpRequest, body: EventsIn) -> Status[dict[str, Any]]:
     """Up to 5,000 a call. Good ones are stored durably when this answers, bad ones come back with every mistake."""
     if len(body.events) > LARGEST_BATCH:
         found = Problem("events", f"has {len(body.events):,} events", f"send at most {LARGEST_BATCH:,} a call")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.core.management.base import CommandError, CommandParser
@@ -39,7 +39,7 @@ class Command(ImportCommand):
         Column("occurred_at", ("timestamp", "time", "date")),
         Column("properties.*"),
     )
-    required = (("customer", "customer.*"), ("name",), ("occurred_at",))
+    required: ClassVar[tuple[tuple[str, ...], ...]] = (("customer", "customer.*"), ("name",), ("occurred_at",))
     extra = "properties."
     own_options = ("name", "timezone", "shift_to_now", "source")
 
@@ -63,7 +63,8 @@ class Command(ImportCommand):
             raise CommandError(f"--timezone: {options['timezone']!r} is no time zone; use a name such as Europe/Berlin")
         self._source: Source | None = None
         if options["name"]:
-            self.required = tuple(choice for choice in Command.required if choice != ("name",))
+            named = tuple(choice for choice in Command.required if choice != ("name",))
+            self.required = named  # type: ignore[misc]  # of this run only
         super().handle(*args, **options)
 
     def write_chunk(self, chunk: Chunk, *, now: datetime, options: dict[str, Any]) -> Written:
