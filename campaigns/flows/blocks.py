@@ -1,6 +1,7 @@
 """Blocks of enrollment ids: reserved at entry, claimed when due, timed anew after a sweep.
 
-A block belongs to one version, so work splits by block and two workers never stand on one index head (measured: 466,000 steps
+A block belongs to one version, so work splits by block and two workers never stand on one index head (measured:
+466,000 steps
 per second on disjoint blocks against 202,000 on a shared head).
 """
 
@@ -11,7 +12,8 @@ from datetime import datetime
 from campaigns.flows.models import BLOCK_BITS, BLOCK_SIZE
 from loyalty.kit.sql import Sql, execute, fetch, sql, statement
 
-# 10 blocks are about 20,000 people, 0.2-0.5 s a transaction: the knee of the measured curve; more only holds locks longer.
+# 10 blocks are about 20,000 people, 0.2-0.5 s a transaction: the knee of the measured curve; more only holds locks
+# longer.
 CLAIM_BLOCKS = 10
 
 
@@ -90,9 +92,7 @@ class Claim:
 
 def claim_due(*, now: datetime, states: Sequence[str], limit: int = CLAIM_BLOCKS) -> Claim | None:
     """Lock up to `limit` due blocks of one version whose flow is in one of `states`; None when nothing is due."""
-    rows = fetch(
-        statement("campaigns.flows", "claim_blocks"), {"now": now, "states": list(states), "limit": limit}
-    )
+    rows = fetch(statement("campaigns.flows", "claim_blocks"), {"now": now, "states": list(states), "limit": limit})
     if not rows:
         return None
     return Claim(rows[0][1], tuple(sorted(row[0] for row in rows)))

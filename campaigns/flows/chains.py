@@ -1,9 +1,9 @@
 """Chains: what happens between two rests, fused into one statement.
 
-Whoever leaves a resting step passes instant steps (sends, splits) until the next rest or the end. A chain is the tree of all such
-ways; each leaf is an arm. One UPDATE computes every person's arm, moves them, and feeds the log, the messages and the facts
-from its RETURNING: never from a claim, which was measured to send twice when two sessions race. Fusing doubled the
-rate of the engine over one statement a step (74,000 to 130,000-180,000 steps per second).
+Whoever leaves a resting step passes instant steps (sends, splits) until the next rest or the end. A chain is the tree
+of all such ways; each leaf is an arm. One UPDATE computes every person's arm, moves them, and feeds the log, the
+messages and the facts from its RETURNING: never from a claim, which was measured to send twice when two sessions
+race. Fusing doubled the rate of the engine over one statement a step (74,000 to 130,000-180,000 steps per second).
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,6 +20,8 @@ from loyalty.kit.sql import Sql, sql
 # More arms cost planning time and repeat effects; a chain with more is cut: people rest, due at once, before the step
 # where it was cut, and the next pass goes on from there.
 ARMS_MAX = 16
+# Each step of a chain adds its own CTEs; past this many the planner takes longer than a second pass does.
+PATH_MAX = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def chain_to(graph: Graph, target: int) -> Chain:
             return leaf(Arm(path, number, Enrollment.Status.ACTIVE if node else Enrollment.Status.FINISHED))
         if node.type.terminal:
             return leaf(Arm((*path, (number, 0)), END_NODE, Enrollment.Status.EXITED))
-        if path and pending + len(node.exits) - 1 > ARMS_MAX:
+        if path and (pending + len(node.exits) - 1 > ARMS_MAX or len(path) >= PATH_MAX):
             return leaf(Arm(path, number, Enrollment.Status.ACTIVE))
         pending += len(node.exits) - 1
         ways = tuple(grow(route, (*path, (number, i))) for i, route in enumerate(node.routes))
@@ -157,7 +159,9 @@ class Move:
         return self.decides or any(node.rests and node.type.needs_customer(node.parameters) for node in targets)
 
     def side_effects(self) -> Sql:
-        """The CTEs fed from `moved(id, customer_id, visit, entered_at, holdout, arm, due_at)`: log, steps, facts, timers."""
+        """The CTEs fed from `moved(id, customer_id, visit, entered_at, holdout, arm, due_at)`: log, steps," " facts,
+        timers.
+        """
         pieces = [
             sql(
                 "logged AS (INSERT INTO step_log (enrollment_id, visit, at, version_id, from_node, exit, path)"
@@ -242,20 +246,27 @@ def move_statement(move: Move, *, rows: Sql, timers: bool) -> Sql:
 
 
 def entry_statement(move: Move, *, flow_id: int, holdout: Sql, ids: Sql) -> Sql:
-    """Insert everybody in `entering` at the first rest; `ids` is SQL over `x.n` giving their ids; returns (arm, n) rows.
+    """Insert everybody in `entering` at the first rest; `ids` is SQL over `x.n` giving their ids; returns (arm, n)
+    rows.
 
-    Side effects are fed from `moved`, which is the same set that is inserted: an insert either takes all of it or fails.
+    Side effects are fed from `moved`, which is the same set that is inserted: an insert either takes all of it or
+    fails.
     """
     scope = Sql("SELECT customer_id FROM entering")
     customer = Sql(" JOIN customer c ON c.id = x.customer_id") if move.needs_customer else Sql("")
     return sql(
-        "WITH arms AS MATERIALIZED (SELECT {ids} AS id, x.customer_id, x.entry_key, x.entry_no, x.event, {holdout} AS holdout,"
+        "WITH arms AS MATERIALIZED (SELECT {ids} AS id, x.customer_id, x.entry_key, x.entry_no, x.event,"
+        " {holdout} AS holdout,"
         " {arm} AS arm{zone} FROM entering x{customer}),\n"
-        "moved AS MATERIALIZED (SELECT c.*, 1::smallint AS visit, {now}::timestamptz AS entered_at, {due} AS due_at FROM arms c),\n"
-        "enrolled AS (INSERT INTO enrollment (id, flow_id, version_id, customer_id, entry_key, entry_no, node, status, visit,"
-        " holdout, entered_at, since, due_at) SELECT id, {flow}, {version}, customer_id, entry_key, entry_no, {target}, {status},"
+        "moved AS MATERIALIZED (SELECT c.*, 1::smallint AS visit, {now}::timestamptz AS entered_at, {due} AS"
+        " due_at FROM arms c),\n"
+        "enrolled AS (INSERT INTO enrollment (id, flow_id, version_id, customer_id, entry_key, entry_no, node,"
+        " status, visit,"
+        " holdout, entered_at, since, due_at) SELECT id, {flow}, {version}, customer_id, entry_key, entry_no,"
+        " {target}, {status},"
         " visit, holdout, entered_at, entered_at, due_at FROM moved),\n"
-        "contexts AS (INSERT INTO message_context (origin_id, event) SELECT id, event FROM moved WHERE event IS NOT NULL),\n"
+        "contexts AS (INSERT INTO message_context (origin_id, event) SELECT id, event FROM moved WHERE event IS"
+        " NOT NULL),\n"
         "{entered},\n{effects},\n{timers}\nSELECT arm, count(*) FROM moved GROUP BY arm",
         ids=ids,
         holdout=holdout,

@@ -115,12 +115,18 @@ def _times(entry: Entry, index: int) -> list[Problem]:
 def _campaign_and_goal(document: FlowDocument, declared: Mapping[str, set[str]]) -> list[Problem]:
     problems = []
     campaign = document.campaign
-    if campaign and campaign not in declared.get("campaign", set()) and not Campaign.objects.filter(key=campaign).exists():
+    if (
+        campaign
+        and campaign not in declared.get("campaign", set())
+        and not Campaign.objects.filter(key=campaign).exists()
+    ):
         problems.append(Problem("campaign", f"unknown campaign {campaign!r}", "apply the campaign first"))
     goal = document.goal
     if isinstance(goal, str):
         if goal not in declared.get("goal", set()) and not Goal.objects.filter(key=goal).exists():
-            problems.append(Problem("goal", f"unknown goal {goal!r}", "apply the goal first, or write event and within"))
+            problems.append(
+                Problem("goal", f"unknown goal {goal!r}", "apply the goal first, or write event and within")
+            )
     elif goal:
         problems += properties.check(goal.where, "goal.where")
     return problems

@@ -53,8 +53,10 @@ def add_counts(version_id: int, counts: Counter[tuple[int, str]], *, now: dateti
 def fold() -> int:
     """Replace the deltas of each (version, step, exit) by their sum; how many rows went."""
     return execute(
-        "WITH busy AS MATERIALIZED (SELECT version_id, node, exit FROM flow_count GROUP BY 1, 2, 3 HAVING count(*) > 50),"
-        " gone AS (DELETE FROM flow_count c USING busy b WHERE (c.version_id, c.node, c.exit) = (b.version_id, b.node, b.exit)"
+        "WITH busy AS MATERIALIZED (SELECT version_id, node, exit FROM flow_count GROUP BY 1, 2, 3 HAVING"
+        " count(*) > 50),"
+        " gone AS (DELETE FROM flow_count c USING busy b WHERE (c.version_id, c.node, c.exit) = (b.version_id,"
+        " b.node, b.exit)"
         " RETURNING c.version_id, c.node, c.exit, c.n, c.at)"
         " INSERT INTO flow_count (version_id, node, exit, n, at)"
         " SELECT version_id, node, exit, sum(n), max(at) FROM gone GROUP BY 1, 2, 3"

@@ -1,6 +1,6 @@
 """Pure: a flow as people write it, typed. Structure only; `graph` checks how the steps hang together."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 

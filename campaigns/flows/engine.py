@@ -34,7 +34,9 @@ ROW_ERRORS = (DataError, IntegrityError)
 
 
 def advance(*, now: datetime) -> int:
-    """Move the people of one claim (up to about 20,000) whose rest is over; how many moved, or 0 when nothing is due."""
+    """Move the people of one claim (up to about 20,000) whose rest is over; how many moved, or 0 when nothing" " is
+    due.
+    """
     with transaction.atomic():
         prepare_session()
         claim = blocks.claim_due(now=now, states=[Flow.State.RUNNING])
@@ -64,7 +66,9 @@ def sweep(due: Version, low: int, high: int, *, now: datetime) -> int:
         if wake is not None:
             # What the queue has not brought yet (an event that arrived late, or came while the person did) is in the
             # timeline: time is only up for those who have no such event there.
-            moved += _leave(due, node, 0, sql("{over} AND {seen}", over=_over(now), seen=_seen(wake, due.graph)), low, high, now)
+            moved += _leave(
+                due, node, 0, sql("{over} AND {seen}", over=_over(now), seen=_seen(wake, due.graph)), low, high, now
+            )
         moved += _leave(due, node, len(due.exits(number)) - 1, _over(now), low, high, now)
     return moved
 
@@ -107,7 +111,9 @@ def _leave(due: Version, node: Node, exit_no: int, rows: Sql, low: int, high: in
             ranged = sql("e.id >= {low} AND e.id < {high} AND {rows}", low=start, high=end, rows=rows)
             return run_move(due, chain, node.number, number, exits[number], rows=ranged, now=now, timers=False)
 
-    return halve(low, high, run=run, reject=lambda item, error: fail(item, node.number, error, now=now), failures=ROW_ERRORS)
+    return halve(
+        low, high, run=run, reject=lambda item, error: fail(item, node.number, error, now=now), failures=ROW_ERRORS
+    )
 
 
 def run_move(
@@ -128,7 +134,8 @@ def leave_early(due: Version, ids: Sequence[int], *, how: str, status: int, now:
         sql(
             "WITH before AS MATERIALIZED (SELECT id, node FROM enrollment WHERE id = ANY({ids}) AND status = 1"
             " AND version_id = {version} ORDER BY id FOR UPDATE),\n"
-            "moved AS (UPDATE enrollment e SET status = {status}, due_at = NULL, since = {now}, visit = e.visit + 1, node = 0"
+            "moved AS (UPDATE enrollment e SET status = {status}, due_at = NULL, since = {now}, visit = e.visit"
+            " + 1, node = 0"
             " FROM before b WHERE e.id = b.id AND e.status = 1 RETURNING e.id, e.customer_id, e.visit, b.node),\n"
             "logged AS (INSERT INTO step_log (enrollment_id, visit, at, version_id, from_node, exit, path)"
             " SELECT id, visit, {now}, {version}, node, -1, '{{}}' FROM moved),\n{fact}\n"
@@ -157,19 +164,24 @@ def leave_early(due: Version, ids: Sequence[int], *, how: str, status: int, now:
 def fail(enrollment_id: int, node: int, error: Exception, *, now: datetime) -> None:
     """Set one enrollment aside that cannot move, with the reason; nothing was sent for it."""
     reason = str(error).partition("\n")[0][:500] if isinstance(error, DatabaseError) else type(error).__name__
-    logger.warning("flows.enrollment.failed", extra=fields(enrollment=enrollment_id, node=node, reason=type(error).__name__))
+    logger.warning(
+        "flows.enrollment.failed", extra=fields(enrollment=enrollment_id, node=node, reason=type(error).__name__)
+    )
     execute(
-        "WITH stuck AS (UPDATE enrollment SET status = 4, due_at = NULL WHERE id = %(id)s AND status = 1 RETURNING version_id),"
+        "WITH stuck AS (UPDATE enrollment SET status = 4, due_at = NULL WHERE id = %(id)s AND status = 1"
+        " RETURNING version_id),"
         " counted AS (INSERT INTO flow_count (version_id, node, exit, n, at) SELECT version_id, n, 'failed', 1, %(now)s"
         " FROM stuck, unnest(ARRAY[%(node)s, 0]::smallint[]) AS n)"
-        " INSERT INTO enrollment_failure (enrollment_id, node, at, reason) SELECT %(id)s, %(node)s, %(now)s, %(reason)s FROM stuck",
+        " INSERT INTO enrollment_failure (enrollment_id, node, at, reason) SELECT %(id)s, %(node)s, %(now)s,"
+        " %(reason)s FROM stuck",
         {"id": enrollment_id, "node": node, "now": now, "reason": reason},
     )
 
 
 def prepare_session() -> None:
-    """Statements of the engine meet tables whose statistics lag behind a bulk entry: a plan for the values at hand, no
-    hash join over a whole table, and no parallel workers that the second core needs."""
+    """Statements of the engine meet tables whose statistics lag behind a bulk entry: a plan for the values at hand,
+    no hash join over a whole table, and no parallel workers that the second core needs.
+    """
     execute(
         "SELECT set_config('plan_cache_mode', 'force_custom_plan', true),"
         " set_config('max_parallel_workers_per_gather', '0', true), set_config('jit', 'off', true)"

@@ -1,8 +1,8 @@
 """Entry: a set of people comes into a flow's current version, each at most once for what brought them.
 
-`entering` is a temporary table of the transaction: the candidates first, then only those whom re-entry allows. An advisory
-lock per flow makes "is there an active or recent enrollment" and the insert one step; the unique key of enrollment
-(flow, customer, entry key, entry number) would refuse a second one even without it.
+`entering` is a temporary table of the transaction: the candidates first, then only those whom re-entry allows. An
+advisory lock per flow makes "is there an active or recent enrollment" and the insert one step; the unique key of
+enrollment (flow, customer, entry key, entry number) would refuse a second one even without it.
 """
 
 from datetime import datetime
@@ -39,12 +39,14 @@ def enter(target: Version, candidates: Sql, *, now: datetime) -> int:
     n = execute(
         sql(
             "INSERT INTO entering (n, customer_id, entry_key, entry_no, event)"
-            " SELECT row_number() OVER (ORDER BY s.customer_id) - 1, s.customer_id, s.entry_key, coalesce(last.entry_no, 0) + 1,"
+            " SELECT row_number() OVER (ORDER BY s.customer_id) - 1, s.customer_id, s.entry_key,"
+            " coalesce(last.entry_no, 0) + 1,"
             " s.event FROM (SELECT DISTINCT ON (customer_id, entry_key) customer_id, entry_key, event"
             " FROM ({candidates}) AS raw (customer_id, entry_key, occurred_at, event)"
             " ORDER BY customer_id, entry_key, occurred_at) s"
             " LEFT JOIN LATERAL (SELECT e.entry_no, e.status, e.entered_at FROM enrollment e WHERE e.flow_id = {flow}"
-            " AND e.customer_id = s.customer_id AND e.entry_key = s.entry_key ORDER BY e.entry_no DESC LIMIT 1) last ON true"
+            " AND e.customer_id = s.customer_id AND e.entry_key = s.entry_key ORDER BY e.entry_no DESC LIMIT 1)"
+            " last ON true"
             " WHERE last.entry_no IS NULL OR {again}",
             candidates=candidates,
             flow=target.flow_id,

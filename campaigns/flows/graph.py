@@ -100,7 +100,9 @@ def _nodes(steps: list[dict[str, Any]], typed: list[Any], problems: list[Problem
         if step_id in numbers:
             problems.append(Problem(f"steps[{index}].id", f"{step_id!r} is used twice", "give each step its own id"))
         elif step_id == END:
-            problems.append(Problem(f"steps[{index}].id", "'end' is reserved for leaving the flow", "choose another id"))
+            problems.append(
+                Problem(f"steps[{index}].id", "'end' is reserved for leaving the flow", "choose another id")
+            )
         else:
             numbers[step_id] = index + 1
     nodes: list[Node] = []
@@ -127,7 +129,9 @@ def _number(target: str, numbers: dict[str, int], where: str, problems: list[Pro
     if target == END:
         return END_NODE
     if target not in numbers:
-        problems.append(Problem(where, f"unknown step {target!r}", f"use a step's id or 'end'{_guess(target, numbers)}"))
+        problems.append(
+            Problem(where, f"unknown step {target!r}", f"use a step's id or 'end'{_guess(target, numbers)}")
+        )
         return END_NODE
     return numbers[target]
 
@@ -147,7 +151,9 @@ def _unreachable(nodes: tuple[Node, ...]) -> list[Problem]:
         seen.add(number)
         todo += nodes[number - 1].routes
     return [
-        Problem(f"steps[{node.number - 1}]", f"nobody can ever reach step {node.id!r}", "route an exit to it or remove it")
+        Problem(
+            f"steps[{node.number - 1}]", f"nobody can ever reach step {node.id!r}", "route an exit to it or remove it"
+        )
         for node in nodes
         if node.number not in seen
     ]

@@ -1,8 +1,8 @@
 """Flows, their immutable versions, and the people in them.
 
-`enrollment` is hot and narrow: no index on a column that moves, fill factor 50, so that a wave of updates stays HOT (measured
-508,000 against 140,000 rows per CPU second with an index on due_at). Its timer is `flow_block`: 2,048 consecutive enrollment ids
-of one version share one row that knows when the next of them is due.
+`enrollment` is hot and narrow: no index on a column that moves, fill factor 50, so that a wave of updates stays HOT
+(measured 508,000 against 140,000 rows per CPU second with an index on due_at). Its timer is `flow_block`: 2,048
+consecutive enrollment ids of one version share one row that knows when the next of them is due.
 """
 
 from django.db import models
@@ -169,7 +169,9 @@ class EnrollmentFailure(models.Model):
 
 
 class FlowRun(models.Model):
-    """One bulk entry (at publishing, or a scheduled instant), resumable by its cursor and unique, so it happens once."""
+    """One bulk entry (at publishing, or a scheduled instant), resumable by its cursor and unique, so it happens" "
+    once.
+    """
 
     flow = models.ForeignKey(Flow, models.CASCADE, related_name="runs")
     version_id = models.IntegerField()

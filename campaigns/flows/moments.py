@@ -14,12 +14,15 @@ def zone() -> Sql:
 
 
 def elapsed_or_calendar(text: str, now: datetime) -> Sql:
-    """timestamptz SQL: `now` plus a period, calendar ones on the customer's clock (`local_instant` knows DST nights)."""
+    """timestamptz SQL: `now` plus a period, calendar ones on the customer's clock (`local_instant` knows DST" "
+    nights).
+    """
     period = Period.parse(text)
     if period.elapsed:
         return sql("{at}::timestamptz", at=period.add_to(now))
     return sql(
-        "local_instant(({now}::timestamptz AT TIME ZONE {zone}) + make_interval(months => {months}, days => {days}), {zone})",
+        "local_instant(({now}::timestamptz AT TIME ZONE {zone}) + make_interval(months => {months}, days =>"
+        " {days}), {zone})",
         now=now,
         zone=zone(),
         months=period.months,

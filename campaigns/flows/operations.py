@@ -71,7 +71,9 @@ def publish(*, key: str, now: datetime) -> Published:
     flow = _locked(key)
     graph = check(flow.definition)
     if flow.state == Flow.State.PAUSED:
-        raise Problems([Problem("", "the flow is paused", "resume it first, so that the policy for those waiting is chosen")])
+        raise Problems(
+            [Problem("", "the flow is paused", "resume it first, so that the policy for those waiting is chosen")]
+        )
     current = flow.current_version
     if current is not None and current.definition == flow.definition and flow.state == Flow.State.RUNNING:
         return Published(current, 0)
@@ -158,7 +160,8 @@ def resume(*, key: str, now: datetime, policy: str | dict[str, str] = "send_now"
     if policy == "shift":
         shift = now - paused_at
         execute(
-            "UPDATE enrollment SET due_at = due_at + %(shift)s WHERE flow_id = %(flow)s AND status = 1 AND due_at IS NOT NULL",
+            "UPDATE enrollment SET due_at = due_at + %(shift)s WHERE flow_id = %(flow)s AND status = 1 AND"
+            " due_at IS NOT NULL",
             {"shift": shift, "flow": flow.pk},
         )
         execute(
@@ -191,7 +194,9 @@ def _before(text: str, now: datetime) -> datetime:
 
 
 def _replay(flow: Flow, *, since: datetime) -> None:
-    """Queue what arrived during the pause once more, for this flow alone: entries and wakes were not taken meanwhile."""
+    """Queue what arrived during the pause once more, for this flow alone: entries and wakes were not taken" "
+    meanwhile.
+    """
     execute(
         sql(
             "INSERT INTO event_queue (consumer, event_id, customer_id, type_id, occurred_at, ref, properties)"
@@ -240,7 +245,11 @@ def clear_stopped(*, now: datetime) -> int:
                 {"low": low, "high": high},
             )
             ended += engine.leave_early(
-                version(claim.version_id), [row[0] for row in ids], how="stopped", status=Enrollment.Status.STOPPED, now=now
+                version(claim.version_id),
+                [row[0] for row in ids],
+                how="stopped",
+                status=Enrollment.Status.STOPPED,
+                now=now,
             )
         blocks.time_anew(claim)
         return max(ended, 1)
@@ -269,7 +278,7 @@ def _locked(key: str, may: tuple[str, ...] = (), verb: str = "") -> Flow:
     if flow is None:
         raise Problems([Problem("key", f"unknown flow {key!r}", "apply it first")])
     if may and flow.state not in may:
-        raise Problems([Problem("state", f"the flow is {flow.state}, cannot {verb} it", f"possible when {' or '.join(may)}")])
+        raise Problems(
+            [Problem("state", f"the flow is {flow.state}, cannot {verb} it", f"possible when {' or '.join(may)}")]
+        )
     return flow
-
-

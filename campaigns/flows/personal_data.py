@@ -18,7 +18,8 @@ def _erase(customer_ids: Sequence[int]) -> int:
 
 def _export(customer_id: int) -> dict[str, list[dict[str, Any]]]:
     rows = fetch_dicts(
-        "SELECT f.key AS flow, e.entered_at, e.since, e.status, e.holdout FROM enrollment e JOIN flow f ON f.id = e.flow_id"
+        "SELECT f.key AS flow, e.entered_at, e.since, e.status, e.holdout FROM enrollment e JOIN flow f ON f.id"
+        " = e.flow_id"
         " WHERE e.customer_id = %(id)s ORDER BY e.entered_at",
         {"id": customer_id},
     )
@@ -29,7 +30,8 @@ def _merge(winner: int, loser: int) -> int:
     """Hand the loser's enrollments over, numbered behind the winner's so that the unique key holds."""
     return execute(
         "UPDATE enrollment e SET customer_id = %(winner)s, entry_no = e.entry_no + coalesce((SELECT max(w.entry_no)"
-        " FROM enrollment w WHERE w.customer_id = %(winner)s AND w.flow_id = e.flow_id AND w.entry_key = e.entry_key), 0)"
+        " FROM enrollment w WHERE w.customer_id = %(winner)s AND w.flow_id = e.flow_id AND w.entry_key ="
+        " e.entry_key), 0)"
         " WHERE e.customer_id = %(loser)s",
         {"winner": winner, "loser": loser},
     )

@@ -93,7 +93,9 @@ def advance_runs(*, now: datetime) -> int:
         entered = 0
         if looked_at:
             candidates = sql(
-                "SELECT p.customer_id, 0::bigint, {now}::timestamptz, NULL::jsonb FROM ({people}) p", now=now, people=people
+                "SELECT p.customer_id, 0::bigint, {now}::timestamptz, NULL::jsonb FROM ({people}) p",
+                now=now,
+                people=people,
             )
             entered = enter(current, candidates, now=now)
         FlowRun.objects.filter(pk=run.pk).update(
@@ -109,7 +111,9 @@ def _people(entry: Entry, cursor: int) -> Sql | None:
     key = entry.segment_entered or entry.segment
     if key is None:
         return sql(
-            "SELECT c.id AS customer_id FROM customer c WHERE c.id > {cursor} ORDER BY c.id LIMIT {n}", cursor=cursor, n=RUN_BATCH
+            "SELECT c.id AS customer_id FROM customer c WHERE c.id > {cursor} ORDER BY c.id LIMIT {n}",
+            cursor=cursor,
+            n=RUN_BATCH,
         )
     segment = Segment.objects.filter(key=key).first()
     if segment is None:

@@ -1,8 +1,8 @@
 """The contract of a step type, and their registry.
 
-A step never moves anybody. An **instant** step says by a SQL expression which exit each person takes, and adds what it does as
-data-modifying CTEs; a **resting** step says until when a person stays. `chains` fuses the fragments of all instant steps
-between two resting steps into one statement, and `engine` alone moves people with it.
+A step never moves anybody. An **instant** step says by a SQL expression which exit each person takes, and adds what
+it does as data-modifying CTEs; a **resting** step says until when a person stays. `chains` fuses the fragments of all
+instant steps between two resting steps into one statement, and `engine` alone moves people with it.
 """
 
 from collections.abc import Mapping
@@ -56,8 +56,8 @@ class StepContext:
 class StepType:
     """Base of all step types, in reading order: what to declare, then what to write.
 
-    Write: `parameters`, `exits`, `sentence`; for an instant step `decide` and/or `effect`; for a resting step `rests = True`, `due`
-    and maybe `wake`. Leave alone: everything else.
+    Write: `parameters`, `exits`, `sentence`; for an instant step `decide` and/or `effect`; for a resting step `rests
+    = True`, `due` and maybe `wake`. Leave alone: everything else.
     """
 
     parameters: ClassVar[type[StepParameters]]

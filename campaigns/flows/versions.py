@@ -55,7 +55,8 @@ def live_version_ids() -> list[int]:
     """Versions that somebody may still come into or stands in, of flows that run or pause; by flow, then number."""
     rows = fetch(
         "SELECT v.id FROM flow_version v JOIN flow f ON f.id = v.flow_id WHERE f.state IN ('running', 'paused') AND"
-        " (v.id = f.current_version_id OR EXISTS (SELECT FROM flow_block b WHERE b.version_id = v.id AND b.next_due IS NOT NULL))"
+        " (v.id = f.current_version_id OR EXISTS (SELECT FROM flow_block b WHERE b.version_id = v.id AND"
+        " b.next_due IS NOT NULL))"
         " ORDER BY f.id, v.number"
     )
     return [row[0] for row in rows]

@@ -102,7 +102,10 @@ def _move_inside(item: Version, types: set[int], *, wakes: bool, now: datetime) 
     if leaving:
         engine.leave_early(item, leaving, how="exited", status=Enrollment.Status.EXITED, now=now)
     for (number,) in fetch("SELECT DISTINCT node FROM woken WHERE exit = 0 ORDER BY node"):
-        ids = [row[0] for row in fetch("SELECT DISTINCT id FROM woken WHERE node = %(n)s AND exit = 0 ORDER BY id", {"n": number})]
+        ids = [
+            row[0]
+            for row in fetch("SELECT DISTINCT id FROM woken WHERE node = %(n)s AND exit = 0 ORDER BY id", {"n": number})
+        ]
         _wake(item, number, ids, now=now)
 
 
@@ -156,7 +159,8 @@ def _candidates(entry: Entry, types: set[int]) -> Sql | None:
             return None
         key = sql("hashtextextended(t.properties->>{key}, 0)", key=entry.key) if entry.key else Sql("0::bigint")
         return sql(
-            "SELECT t.customer_id, coalesce({key}, 0), t.occurred_at, coalesce(t.properties, '{{}}'::jsonb) FROM taken_event t"
+            "SELECT t.customer_id, coalesce({key}, 0), t.occurred_at, coalesce(t.properties, '{{}}'::jsonb) FROM"
+            " taken_event t"
             " WHERE t.type_id = {type} AND {where}",
             key=key,
             type=type_id(str(entry.event)),
@@ -169,7 +173,8 @@ def _candidates(entry: Entry, types: set[int]) -> Sql | None:
     if segment is None:
         return None
     return sql(
-        "SELECT t.customer_id, 0::bigint, t.occurred_at, NULL::jsonb FROM taken_event t WHERE t.type_id = {type} AND t.ref = {segment}",
+        "SELECT t.customer_id, 0::bigint, t.occurred_at, NULL::jsonb FROM taken_event t WHERE t.type_id = {type}"
+        " AND t.ref = {segment}",
         type=type_id(fact),
         segment=segment.pk,
     )

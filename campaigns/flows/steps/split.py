@@ -67,7 +67,8 @@ class Split(StepType):
             keys = set(tree.segment_keys(rule))
             known = set(Segment.objects.filter(key__in=keys).values_list("key", flat=True))
             problems += [
-                Problem(where, f"unknown segment {key!r}", "apply the segment first") for key in sorted(keys - known - declared.get("segment", set()))
+                Problem(where, f"unknown segment {key!r}", "apply the segment first")
+                for key in sorted(keys - known - declared.get("segment", set()))
             ]
         return problems
 

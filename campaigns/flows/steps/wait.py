@@ -107,7 +107,8 @@ def _moment(until: Until, now: datetime) -> Sql:
             sql("c.{column}", column=identifier(field.column))
             if field.column
             else sql(
-                "CASE WHEN c.attributes->>{key} ~ '^\\d{{4}}-\\d\\d-\\d\\d' THEN left(c.attributes->>{key}, 10)::date END",
+                "CASE WHEN c.attributes->>{key} ~ '^\\d{{4}}-\\d\\d-\\d\\d' THEN left(c.attributes->>{key},"
+                " 10)::date END",
                 key=until.attribute,
             )
         )

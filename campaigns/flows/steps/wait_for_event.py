@@ -30,7 +30,9 @@ class WaitForEventParameters(StepParameters):
 
 @step_types.register("wait_for_event")
 class WaitForEvent(StepType):
-    """Two exits: `happened` the moment the event is known, `timeout` when time is up and the timeline has no such event."""
+    """Two exits: `happened` the moment the event is known, `timeout` when time is up and the timeline has no" " such
+    event.
+    """
 
     parameters = WaitForEventParameters
     rests = True

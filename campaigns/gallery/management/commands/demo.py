@@ -1,0 +1,110 @@
+"""`manage.py demo [--once]`: from nothing to a credited win-back campaign, in one terminal."""
+
+import sys
+from functools import partial
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from campaigns.attribution.report import Report
+from loyalty.local.site import Address, Site
+
+
+class Command(BaseCommand):
+    help = (
+        "Start everything, import the CDNOW purchase log, run a win-back flow with simulated readers, and report. "
+        "Stays up; with --once it ends by itself, exit status 0 when every total reconciles and verify finds nothing."
+    )
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--once", action="store_true", help="end with the report instead of staying up")
+        parser.add_argument("--port", type=int, help="port of the web server (default: 8000, or a free one)")
+        parser.add_argument("--workers", type=int, default=2, help="processes of each Celery worker")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        script = partial(tell, stays=not options["once"])
+        sys.exit(Site(script=script, once=options["once"], processes_each=options["workers"]).run())
+
+
+def say(text: str) -> None:
+    """One line; the site puts the name of this process before it."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def tell(address: Address, *, stays: bool) -> int:
+    """Play the story and tell the result; the exit status."""
+    from django.core.management import CommandError, call_command
+
+    from campaigns.gallery.scenario import Scenario
+
+    scenario = Scenario(site=address.url, say=say)
+    try:
+        figures = scenario.play()
+    except (TimeoutError, RuntimeError, CommandError) as error:
+        say(f"the demo could not go on: {error}")
+        return 1
+    for line in summary(figures):
+        say(line)
+    try:
+        call_command("verify", sink=scenario.mailbox.directory / "log.jsonl")
+        broken = False
+    except CommandError as error:
+        say(str(error))
+        broken = True
+    whole = figures["credit"]["last_touch"].reconciliation
+    right = (
+        not broken and not figures["difference"] and not whole.conversions_difference and not whole.revenue_difference
+    )
+    say("everything reconciles" if right else "something does not reconcile, see above")
+    if stays:
+        for line in where_to_look(address):
+            say(line)
+    return 0 if right else 1
+
+
+def summary(figures: dict[str, Any]) -> list[str]:
+    """The figures as lines."""
+    flow, messages = figures["flow"], figures["flow"]["messages"]
+    lines = [
+        "",
+        f"Flow {flow['flow']}: {flow['entered']:,} entered ({flow['held_out']:,} held out), {flow['finished']:,}"
+        f" finished,"
+        f" {flow['exited']:,} left by buying, {flow['active']:,} inside",
+        f"Messages: {messages['planned']:,} planned = {messages['sent']:,} sent + {messages['skipped']:,} skipped"
+        f" + {messages['failed']:,} failed + {messages['pending']:,} pending + {messages['in_doubt']:,} in doubt",
+        f"Mail sink: {figures['sink']:,} accepted, difference to sent: {figures['difference']}",
+        f"Orders placed by readers: {figures['orders']:,}, {figures['revenue']:,.2f} USD",
+    ]
+    for model, report in figures["credit"].items():
+        lines += ["", f"Credit by {model.replace('_', ' ')}:"] + credit_lines(report)
+    return [*lines, ""]
+
+
+def credit_lines(report: Report) -> list[str]:
+    """One line per message and the reconciliation."""
+    lines = []
+    for (flow, step, channel), total in report.messages.items():
+        name = f"{flow} / {step} / {channel}" if flow else "no message clicked before"
+        lines.append(f"  {name:<40} {total.conversions:>10,.2f} conversions {total.revenue:>12,.2f} USD")
+    whole = report.reconciliation
+    lines.append(
+        f"  {'sum':<40} {report.total.conversions:>10,.2f} conversions {report.total.revenue:>12,.2f} USD;"
+        f" goal events {whole.goal_events:,}, difference {whole.conversions_difference:g} /"
+        f" {whole.revenue_difference:g}"
+    )
+    return lines
+
+
+def where_to_look(address: Address) -> list[str]:
+    """For people who want to see more."""
+    return [
+        "",
+        "Where to look:",
+        f"  admin     {address.url}/admin/   login {address.login} / {address.password}",
+        f"  mailbox   {address.url}/admin/local/mailbox/",
+        f"  report    {address.url}/admin/attribution/report/",
+        f"  API       {address.url}/api/v1/docs",
+        "Ctrl-C stops everything.",
+    ]
