@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 
 from loyalty.consent.entries import ConsentEntry, check
 from loyalty.customers.addresses import email, phone
-from loyalty.customers.values import Refused
+from loyalty.customers.values import Parser, Refused, plain_text
 from loyalty.kit.digests import address_digest
 from loyalty.kit.problems import Problem, Problems
 from loyalty.kit.sql import Sql, execute, fetch, sql, statement
@@ -18,6 +18,7 @@ __all__ = ["ConsentEntry", "record", "suppress", "withdraw"]
 
 # Where a channel's address stands in the profile.
 PHONE_CHANNELS = ("sms", "whatsapp", "phone")
+ADDRESSED_CHANNELS = ("email", *PHONE_CHANNELS)
 
 
 def record(entries: Sequence[ConsentEntry], *, now: datetime) -> int:
@@ -81,9 +82,30 @@ def suppress(
     Customers with these addresses are locked first like for a withdrawal, and queued for the segments. Digests alone
     find no customers: give their ids too where they are known. Raises Problems for an address that is none.
     """
-    given, problems = _normalized(channel, addresses)
-    if problems:
-        raise Problems(problems)
+    given, refused = _normalized(channel, addresses)
+    if refused:
+        raise Problems(problem.within(f"[{place}]") for place, problem in refused)
+    return _suppress(channel, given, digests, customer_ids, reason, purpose, now)
+
+
+def suppress_valid(
+    channel: str, addresses: Sequence[str], *, reason: str, purpose: str, now: datetime
+) -> tuple[int, int, list[tuple[int, list[Problem]]]]:
+    """Like `suppress`, but what is no address is told and left out: (taken, new on the list, refused by place)."""
+    given, refused = _normalized(channel, addresses)
+    added = _suppress(channel, given, (), (), reason, purpose, now)
+    return len(given), added, [(place, [problem]) for place, problem in refused]
+
+
+def _suppress(
+    channel: str,
+    given: Sequence[str],
+    digests: Sequence[bytes],
+    customer_ids: Sequence[int],
+    reason: str,
+    purpose: str,
+    now: datetime,
+) -> int:
     hashes = {address_digest(address, key=settings.ADDRESS_KEY) for address in given} | {bytes(one) for one in digests}
     if not hashes:
         return 0
@@ -115,13 +137,14 @@ def _lock(which: Sql) -> list[int]:
     return [row[0] for row in fetch(sql("SELECT id FROM customer WHERE {w} ORDER BY id FOR UPDATE", w=which))]
 
 
-def _normalized(channel: str, addresses: Sequence[str]) -> tuple[list[str], list[Problem]]:
+def _normalized(channel: str, addresses: Sequence[str]) -> tuple[list[str], list[tuple[int, Problem]]]:
     """The addresses as the profile would hold them, without which their hashes would never meet."""
-    read = phone if channel in PHONE_CHANNELS else email if channel == "email" else str
-    found, problems = [], []
+    read: Parser = phone if channel in PHONE_CHANNELS else email if channel == "email" else plain_text
+    found: list[str] = []
+    refused: list[tuple[int, Problem]] = []
     for place, address in enumerate(addresses):
         try:
             found.append(read(address))
-        except Refused as refused:
-            problems.append(Problem(f"[{place}]", refused.problem, refused.remedy))
-    return found, problems
+        except Refused as wrong:
+            refused.append((place, Problem("address", wrong.problem, wrong.remedy)))
+    return found, refused

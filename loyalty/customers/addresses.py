@@ -23,6 +23,8 @@ _USUAL_EMAIL = re.compile(
     r"[A-Za-z0-9_+\-]+(?:\.[A-Za-z0-9_+\-]+)*@(?:[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}"
 )
 _LOCALE = re.compile(r"([A-Za-z]{2,3})(?:[-_]([A-Za-z]{4}))?(?:[-_]([A-Za-z]{2}|\d{3}))?")
+# Country codes whose national numbers have no prefix but "0".
+_PLAIN_PLANS = {"31", "32", "33", "41", "43", "44", "46", "49"}
 _NOT_COUNTRIES = {"EU", "EZ", "UN", "QO", "XA", "XB", "ZZ"}
 
 
@@ -39,6 +41,12 @@ def email(value: Any) -> str:
         raise Refused(f"{shown(text)} is not an email address: {str(error).rstrip('.').lower()}") from None
 
 
+@lru_cache(maxsize=1024)
+def _possible(country_code: str, length: int) -> bool:
+    """Whether numbers of this length (with `+` and country code) exist in the plan."""
+    return phonenumbers.is_possible_number(phonenumbers.parse(country_code + "9" * (length - 3), None))
+
+
 @lru_cache(maxsize=4096)
 def _phone(text: str) -> str:
     try:
@@ -53,7 +61,11 @@ def _phone(text: str) -> str:
 def phone(value: Any) -> str:
     """A number in E.164 (`+491711234567`), written internationally with any separators."""
     text = plain_text(value)
-    return _phone("+" + text[2:] if text.startswith("00") else text)
+    if text.startswith("00"):
+        text = "+" + text[2:]
+    # 18 us in the library, 1 us here: in these plans only the length decides once the trunk zero is ruled out.
+    plain = text[1:3] in _PLAIN_PLANS and text[3:4] != "0" and text[0] == "+" and text[1:].isdigit() and text.isascii()
+    return text if plain and _possible(text[:3], len(text)) else _phone(text)
 
 
 @lru_cache(maxsize=512)

@@ -85,6 +85,8 @@ class ImportCommand(BaseCommand):
             f"{report.accepted:,} {self.noun} rows accepted: {report.created:,} {would}new, "
             f"{report.changed:,} {would}changed, {unchanged:,} as they were."
         )
+        rate = (report.accepted + report.rejected) / max(report.seconds, 0.001)
+        self.stdout.write(f"{report.seconds:,.1f} s, {rate:,.0f} rows/s.")
         if report.accepted and not report.created and not report.changed:
             self.stdout.write("Nothing changed: everything in the file was already so.")
         if report.rejected:

@@ -22,10 +22,13 @@ Raises Problems for a file that cannot be imported at all (encoding with line an
 """
 
 import csv
+import gc
 import hashlib
 import io
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -79,6 +82,7 @@ class ImportReport:
     rejected: int = 0
     resumed_at: int = 0
     rejected_path: Path | None = None
+    seconds: float = 0.0
     examples: list[tuple[int, str]] = field(default_factory=list)
 
 
@@ -102,6 +106,7 @@ def run_import(
     chunk_rows: int = CHUNK_ROWS,
 ) -> ImportReport:
     """Import the file (see the module); `options` are further choices that make another import of the same file."""
+    began = time.perf_counter()
     mapping, options = dict(mapping or {}), dict(options or {})
     opened = open_csv(
         path,
@@ -118,7 +123,7 @@ def run_import(
     bar = tqdm(
         total=opened.size, initial=job.cursor_bytes, unit="B", unit_scale=True, disable=None if progress else True
     )
-    with bar, rejects:
+    with bar, rejects, _quiet_collector() as sweep:
         for chunk, end, refused in _chunks(opened, job, chunk_rows):
             with transaction.atomic():
                 _hold(job)
@@ -134,10 +139,25 @@ def run_import(
             report.rejected += len(refused)
             report.examples += [(line, text) for line, _cells, text in refused[: 5 - len(report.examples)]]
             bar.update(end.end - bar.n)
+            sweep()
+    report.seconds = time.perf_counter() - began
     if not dry_run:
         ImportJob.objects.filter(pk=job.pk).update(state=ImportJob.State.FINISHED, finished_at=now)
     report.rejected_path = rejects.path if rejects.size else None
     return report
+
+
+@contextmanager
+def _quiet_collector() -> Iterator[Callable[[], int]]:
+    """Garbage collection only between chunks: within one it walks 20,000 living rows again and again (24,000 rows/s
+    instead of 33,000)."""
+    gc.freeze()
+    gc.disable()
+    try:
+        yield gc.collect
+    finally:
+        gc.enable()
+        gc.unfreeze()
 
 
 def _begin(

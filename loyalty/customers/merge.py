@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django.db import connection
@@ -21,6 +22,9 @@ DIGESTS = {"email": "email_digest", "phone": "phone_digest"}
 _WRITTEN = (*COLUMNS, *DIGESTS.values())
 _STAGED = ("customer_id", "is_new", "given", *_WRITTEN, "attributes", "removed")
 _ATTRIBUTES = Sql("((c.attributes - coalesce(s.removed, '{}')) || coalesce(s.attributes, '{}'))")
+
+
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def _given(name: str) -> Sql:
@@ -78,6 +82,11 @@ def stage(people: Sequence[Person], digest: Callable[[str], bytes]) -> None:
                 copy.write_row(_staged(person, digest))
 
 
+@lru_cache(maxsize=1024)
+def _mask(names: tuple[str, ...]) -> int:
+    return sum(BITS[name] for name in names)
+
+
 def _staged(person: Person, digest: Callable[[str], bytes]) -> tuple[Any, ...]:
     values = person.values
     email, phone = values.get("email"), values.get("phone")
@@ -88,11 +97,11 @@ def _staged(person: Person, digest: Callable[[str], bytes]) -> tuple[Any, ...]:
     return (
         person.customer_id,
         person.new,
-        sum(BITS[name] for name in values),
-        *(values.get(name) for name in COLUMNS),
+        _mask(tuple(values)),
+        *map(values.get, COLUMNS),
         digest(email) if email else None,
         digest(phone) if phone else None,
-        json.dumps(kept, ensure_ascii=False) if kept else None,
+        _encode(kept) if kept else None,
         removed or None,
     )
 

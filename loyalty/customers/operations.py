@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 
 from loyalty.customers import merge
 from loyalty.customers.catalog import LEARNED_MAX, attribute_fields
+from loyalty.customers.models import Attribute
 from loyalty.customers.queries import by_address, by_external_id, identity_owners
 from loyalty.customers.rows import Key, Person, Reader, fold, reader_of, taken
 from loyalty.kit.digests import address_digest
@@ -236,3 +237,31 @@ def erase_customers(*, customer_ids: Sequence[int]) -> int:
             for holder in sorted(holders(), key=lambda item: item.package == OWN_PACKAGE):
                 holder.erase(found)
     return len(found)
+
+
+def save_attribute(attribute: Attribute, *, now: datetime) -> None:
+    """Define the attribute under its key, or redefine the one that is there; a learned one becomes a defined one.
+
+    Values that do not fit a new type stay in the profiles and count as missing.
+    """
+    Attribute.objects.update_or_create(
+        key=attribute.key,
+        defaults={
+            "type": attribute.type,
+            "name": attribute.name,
+            "choices": attribute.choices,
+            "source_class": attribute.source_class,
+            "purpose": attribute.purpose,
+            "learned": False,
+        },
+        create_defaults={
+            "key": attribute.key,
+            "type": attribute.type,
+            "name": attribute.name,
+            "choices": attribute.choices,
+            "source_class": attribute.source_class,
+            "purpose": attribute.purpose,
+            "learned": False,
+            "created_at": now,
+        },
+    )

@@ -1,5 +1,6 @@
 """Reading customers: who is meant by a reference, one person's profile."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -8,9 +9,12 @@ from typing import Any
 from loyalty.customers.addresses import BUILT_IN
 from loyalty.customers.models import Customer, CustomerIdentity
 from loyalty.customers.rows import IDENTITY_KINDS, Key
+from loyalty.customers.values import Refused, plain_text
+from loyalty.kit.erasures import holders
 from loyalty.kit.sql import fetch, sql
 
 Reference = str | Mapping[str, str]
+NOBODY: Key = ("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +47,16 @@ def resolve(references: Sequence[Reference]) -> list[int | None]:
 
 
 def _key(reference: Reference) -> Key:
+    """(kind, value), or two empty texts for what can be nobody's key."""
     if isinstance(reference, str):
-        return "external_id", reference.strip()
+        reference = {"external_id": reference}
     if len(reference) != 1:
-        return "", ""
+        return NOBODY
     kind, value = next(iter(reference.items()))
-    text = str(value).strip()
+    try:
+        text = plain_text(value)
+    except Refused:
+        return NOBODY
     return kind, text.lower() if kind == "email" else text
 
 
@@ -88,11 +96,9 @@ def identity_owners(identities: Iterable[Key]) -> dict[Key, Owner]:
     return {(kind, value): Owner(customer_id, known) for kind, value, customer_id, known in fetch(query)}
 
 
-def profile(external_id: str) -> dict[str, Any] | None:
-    """One customer as the API shows it, None for nobody."""
-    customer = Customer.objects.filter(external_id=external_id).first()
-    if customer is None:
-        return None
+def profile(customer_id: int) -> dict[str, Any]:
+    """One customer as the API shows it; raises Customer.DoesNotExist."""
+    customer = Customer.objects.get(pk=customer_id)
     shown: dict[str, Any] = {"external_id": customer.external_id}
     shown |= {name: _plain(getattr(customer, name)) for name in BUILT_IN}
     identities: dict[str, list[str]] = {}
@@ -109,3 +115,29 @@ def profile(external_id: str) -> dict[str, Any] | None:
 
 def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date | datetime) else value
+
+
+def personal_data(customer_id: int, *, external_id: str, now: datetime) -> dict[str, Any]:
+    """Everything that every package holds about the person, with all purposes and origins named in it."""
+    tables: dict[str, list[dict[str, Any]]] = {}
+    for holder in holders():
+        for table, rows in holder.export(customer_id).items():
+            tables.setdefault(table, []).extend(rows)
+    rows = [row for found in tables.values() for row in found]
+    return {
+        "external_id": external_id,
+        "exported_at": now.isoformat(),
+        "purposes": sorted({str(row["purpose"]) for row in rows if row.get("purpose")}),
+        "origins": sorted({str(row["source"]) for row in rows if row.get("source")}),
+        "tables": {table: _json(found) for table, found in tables.items()},
+    }
+
+
+def _json(rows: list[dict[str, Any]]) -> Any:
+    return json.loads(json.dumps(rows, default=_text))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bytes | memoryview):
+        return bytes(value).hex()
+    return value.isoformat() if isinstance(value, date | datetime) else str(value)

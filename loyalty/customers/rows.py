@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from loyalty.customers.addresses import BUILT_IN, key
-from loyalty.customers.values import PARSERS, Parser, Refused, guess_type, shown
+from loyalty.customers.values import PARSERS, Parser, Refused, guess_type, remembered, shown
 from loyalty.kit.problems import Problem
 
 IDENTITY_KINDS = ("card", "anonymous_id", "device", "telegram", "whatsapp", "partner")
 COLUMNS = ("external_id", *BUILT_IN)
+# Nearly every person has another one: remembering what they were read as would find nothing.
+UNREPEATED = ("email", "phone")
 IDENTITIES_MAX = 20
 ATTRIBUTE_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]{0,99}")
 
@@ -65,10 +67,12 @@ class Reader:
     """
 
     def __init__(self, fields: Mapping[str, tuple[Parser, str | None]], *, written: bool, room: int) -> None:
-        self._fields = dict(fields)
+        self._fields = {name: (remembered(parser), learned) for name, (parser, learned) in fields.items()}
         self._written = written
         self._room = room
-        self._columns: dict[str, Parser] = {name: parser for name, (_, parser) in BUILT_IN.items()}
+        self._columns: dict[str, Parser] = {
+            name: parser if name in UNREPEATED else remembered(parser) for name, (_, parser) in BUILT_IN.items()
+        }
         self._columns["external_id"] = key
         self.learned: dict[str, str] = {}
         self.widened: set[str] = set()
@@ -153,7 +157,7 @@ class Reader:
         type_ = guess_type(value, written=self._written)
         self._room -= 1
         self.learned[name] = type_
-        self._fields[name] = (PARSERS[type_], type_)
+        self._fields[name] = (remembered(PARSERS[type_]), type_)
         return self._fields[name]
 
 

@@ -45,9 +45,14 @@ def shown(value: Any) -> str:
 
 def plain_text(value: Any) -> str:
     """Text as given, without surrounding space; numbers are taken as their digits."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    if type(value) is str:
+        text = value.strip()
+        if text.isascii() and "\0" not in text and len(text) <= TEXT_MAX:
+            return text
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        text = str(value)
+    else:
         raise Refused(f"{shown(value)} is not text")
-    text = value.strip() if isinstance(value, str) else str(value)
     if len(text) > TEXT_MAX:
         raise Refused(f"is {len(text):,} characters long", f"at most {TEXT_MAX:,} are kept")
     if "\0" in text:
@@ -160,6 +165,22 @@ PARSERS: dict[str, Parser] = {
     "list": items,
     "geo": geo,
 }
+
+
+def remembered(parser: Parser) -> Parser:
+    """The parser, asked once for each text: a chunk of people holds few countries, cities and first names."""
+    known: dict[str, Any] = {}
+
+    def parse(value: Any) -> Any:
+        if type(value) is not str:
+            return parser(value)
+        try:
+            return known[value]
+        except KeyError:
+            result = known[value] = parser(value)
+            return result
+
+    return parse
 
 
 def guess_type(value: Any, *, written: bool) -> str:
