@@ -25,7 +25,8 @@ _PURPOSES = {number: purpose for purpose, number in _PURPOSE_NUMBERS.items()}
 
 
 class Click(NamedTuple):
-    """A clicked link: `link` is its number in the template, or None for one made of data, whose target is `url`."""
+    """A clicked link: `link` is its number in the template version, or None for one made of data, whose target is
+    `url`."""
 
     message_id: int
     link: int | None
@@ -44,9 +45,9 @@ class Preferences(NamedTuple):
     message_id: int
 
 
-def click_token(message_id: int, link: int, url: str | None = None) -> str:
-    """The token of link number `link` (0 and up) of a template, or of `url` when `link` is negative."""
-    if link >= 0:
+def click_token(message_id: int, link: int | None, url: str | None = None) -> str:
+    """The token of link number `link` of a template version, or of `url` when the number is None."""
+    if link is not None:
         return _seal(_STATIC.pack(message_id, link), "click")
     return _seal(_STATIC.pack(message_id, _DYNAMIC) + (url or "").encode(), "click")
 
@@ -105,7 +106,7 @@ class MessageLinks:
     tracked: bool
     base: str
 
-    def click(self, index: int, url: str) -> str:
+    def click(self, index: int | None, url: str) -> str:
         """Where a link points: at us when tracked, else straight at its target."""
         return f"{self.base}/t/c/{click_token(self.message_id, index, url)}" if self.tracked else url
 

@@ -1,13 +1,17 @@
 """Writes of the outbox that people and other packages ask for."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 
-from campaigns.delivery.models import Dispatch
+from campaigns.delivery.models import Dispatch, State
+from loyalty.events import facts
 from loyalty.kit.chores import hint
+from loyalty.kit.problems import Problem, Problems
+from loyalty.kit.sql import Sql, fetch, sql
 
 
 @transaction.atomic
@@ -67,3 +71,70 @@ def set_dispatch_state(
     changed = Dispatch.objects.filter(id__in=ids).update(state=Dispatch.State(state))
     hint("delivery.skip_stopped" if state == Dispatch.State.STOPPED else "delivery.send_email")
     return changed
+
+
+RESOLUTIONS = {"sent": State.SENT, "send_again": State.PLANNED, "give_up": State.FAILED}
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What was decided about messages in doubt; `unknown` were not in doubt (any more)."""
+
+    resolved: int
+    unknown: int
+
+
+@transaction.atomic
+def resolve_in_doubt(*, message_ids: Sequence[int], decision: str, who: str, now: datetime, note: str = "") -> Resolved:
+    """Decide what became of messages in doubt: `sent`, `send_again` or `give_up`. Only a person does this.
+
+    Who decided stays in the verdicts. Sent and given up become facts; sent again is planned anew and judged by every
+    gate. Raises Problems for an unknown decision or no name.
+    """
+    problems = []
+    if decision not in RESOLUTIONS:
+        problems.append(Problem("decision", f"unknown decision {decision!r}", f"one of {', '.join(RESOLUTIONS)}"))
+    if not who.strip():
+        problems.append(Problem("who", "is missing", "say who decides"))
+    if problems:
+        raise Problems(problems)
+    state = RESOLUTIONS[decision]
+    fact = {State.SENT: "message.sent", State.FAILED: "message.failed"}.get(state)
+    written = Sql("")
+    if fact:
+        rows = sql(
+            "SELECT r.customer_id, {now}::timestamptz, r.id, jsonb_strip_nulls(jsonb_build_object('flow', d.flow_key,"
+            " 'step', d.step, 'channel', d.channel, 'campaign', d.campaign_key, 'resolved', true))"
+            " FROM resolved r JOIN dispatch d ON d.id = r.dispatch_id",
+            now=now,
+        )
+        written = sql(", {ctes}", ctes=facts.ctes("fact", fact, rows))
+    resolved = int(
+        fetch(
+            sql(
+                """
+                WITH doubted AS MATERIALIZED (
+                    SELECT id FROM message WHERE id = ANY({ids}) AND state = 5 ORDER BY id FOR UPDATE
+                ), resolved AS (
+                    UPDATE message m SET state = {state}, settled_at = CASE {state}::smallint WHEN 0 THEN NULL ELSE
+                        {now}::timestamptz END, due_at = CASE {state}::smallint WHEN 0 THEN {now} ELSE m.due_at END
+                    FROM doubted WHERE m.id = doubted.id AND m.state = 5 RETURNING m.id, m.customer_id, m.dispatch_id
+                ), told AS (
+                    INSERT INTO message_verdict (message_id, judged_at, gate, code, facts)
+                    SELECT id, {now}, 'resolution', {decision}::text,
+                        jsonb_build_object('by', {who}::text, 'note', {note}::text) FROM resolved
+                ){facts}
+                SELECT count(*) FROM resolved""",
+                ids=sorted(set(message_ids)),
+                state=int(state),
+                now=now,
+                decision=decision,
+                who=who.strip(),
+                note=note,
+                facts=written,
+            )
+        )[0][0]
+    )
+    if state == State.PLANNED:
+        hint("delivery.send_email")
+    return Resolved(resolved, len(set(message_ids)) - resolved)

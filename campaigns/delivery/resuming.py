@@ -4,16 +4,20 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from loyalty.kit.sql import execute
+from campaigns.delivery.reasons import NUMBERS
+from loyalty.kit.sql import execute, sql
 
 
 @transaction.atomic
 def shift_planned(*, flow_id: int, by: timedelta) -> int:
     """Move the due time of the flow's planned messages; how many."""
     return execute(
-        "UPDATE message SET due_at = due_at + %(by)s WHERE state = 0 AND dispatch_id IN"
-        " (SELECT id FROM dispatch WHERE flow_id = %(flow)s)",
-        {"by": by, "flow": flow_id},
+        sql(
+            "UPDATE message SET due_at = due_at + {by} WHERE state = 0 AND dispatch_id IN"
+            " (SELECT id FROM dispatch WHERE flow_id = {flow})",
+            by=by,
+            flow=flow_id,
+        )
     )
 
 
@@ -21,9 +25,19 @@ def shift_planned(*, flow_id: int, by: timedelta) -> int:
 def expire_planned(*, flow_id: int, before: datetime, now: datetime) -> int:
     """Skip the flow's planned messages that were due before that instant, as `expired`; how many."""
     return execute(
-        "WITH late AS (UPDATE message SET state = 6, reason = 9, settled_at = %(now)s WHERE state = 0 AND due_at < %(before)s"
-        " AND dispatch_id IN (SELECT id FROM dispatch WHERE flow_id = %(flow)s) RETURNING id, due_at)"
-        " INSERT INTO message_verdict (message_id, judged_at, gate, code, facts)"
-        " SELECT id, %(now)s, 'resume', 'expired', jsonb_build_object('due_at', due_at, 'oldest', %(before)s::timestamptz) FROM late",
-        {"now": now, "before": before, "flow": flow_id},
+        sql(
+            """
+            WITH late AS (
+                UPDATE message SET state = 6, reason = {reason}, settled_at = {now}
+                WHERE state = 0 AND due_at < {before}
+                    AND dispatch_id IN (SELECT id FROM dispatch WHERE flow_id = {flow}) RETURNING id, due_at
+            )
+            INSERT INTO message_verdict (message_id, judged_at, gate, code, facts)
+            SELECT id, {now}, 'resume', 'expired',
+                jsonb_build_object('due_at', due_at, 'oldest', {before}::timestamptz) FROM late""",
+            reason=NUMBERS["expired"],
+            now=now,
+            before=before,
+            flow=flow_id,
+        )
     )

@@ -5,13 +5,12 @@ from datetime import datetime
 from django.db import transaction
 
 from campaigns.delivery.reasons import NUMBERS
+from campaigns.delivery.trials import GATE, LOST
 from loyalty.kit.sql import fetch, sql
 
 # 20,000 rows are about 0.4 s (update with four index entries each, one verdict each).
 SKIP_BATCH = 20_000
 RESCUE_BATCH = 5_000
-# How often a message may lose its worker before it is taken for the cause: a poison message must not kill for ever.
-MAX_STARTS = 5
 
 
 @transaction.atomic
@@ -45,7 +44,7 @@ def rescue(*, now: datetime) -> int:
     """Free what dead workers held: claimed messages are planned again, started ones are in doubt. How many.
 
     A lease is over by the database's clock. A started message may have reached the provider, so it is never sent again
-    by itself; its attempt says why.
+    by itself; its attempt says why. A claimed one is noted, to be tried alone (see `trials`).
     """
     return int(
         fetch(
@@ -61,7 +60,12 @@ def rescue(*, now: datetime) -> int:
                 ), attempts AS (
                     UPDATE message_attempt a SET settled_at = {now}, outcome = 'in_doubt', detail = {detail}
                     FROM freed WHERE freed.state = 5 AND a.message_id = freed.id AND a.attempt = freed.attempt
+                ), noted AS (
+                    INSERT INTO message_verdict (message_id, judged_at, gate, code)
+                    SELECT id, {now}, {gate}, {lost} FROM freed WHERE state = 0
                 ) SELECT count(*) FROM freed""",
+                gate=GATE,
+                lost=LOST,
                 batch=RESCUE_BATCH,
                 now=now,
                 detail="the worker was lost after the hand-over had begun: it may have been sent or not",

@@ -1,0 +1,220 @@
+"""The body of the sending loop: claim, load, render, start, hand over, settle; sets all the way.
+
+While one sub-chunk is on the wire (in the network thread) the next is rendered and started here. Only what is on the
+wire can come into doubt when the process dies: at most `IN_FLIGHT` sub-chunks of `SUB_CHUNK` messages.
+"""
+
+import logging
+import secrets
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from campaigns.channels import loop
+from campaigns.channels import outcome as outcomes
+from campaigns.channels.outcome import Outcome
+from campaigns.delivery import load, trials
+from campaigns.delivery.claim import Claimed, claim, release
+from campaigns.delivery.compose import Composed, compose
+from campaigns.delivery.halves import halved
+from campaigns.delivery.load import Route
+from campaigns.delivery.models import Dispatch
+from campaigns.delivery.settle import Handed, settle
+from campaigns.delivery.start import skip, start
+from loyalty.events import partitions
+from loyalty.kit.logs import fields
+
+logger = logging.getLogger(__name__)
+
+# In doubt after a kill: at most these two multiplied. 100 messages are 20-30 ms of rendering, so a start and a settle
+# commit (1 ms each) weigh under 10 %; two in flight keep the wire busy while the third is made.
+SUB_CHUNK = 100
+IN_FLIGHT = 2
+RUN_SECONDS = 20.0
+# A provider that forgets its own timeouts is cut here: less than the lease, so that the outcome is still ours to write.
+WIRE_SECONDS = 45.0
+_NOT_RENDERED = outcomes.retry("it had no address when it was rendered", after=1.0)
+
+
+@dataclass(slots=True)
+class Flight:
+    """One sub-chunk on the wire: (message, attempt) as they were started, and the provider's answer to come."""
+
+    attempts: list[tuple[int, int]]
+    answer: "Future[list[Outcome]]"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the messages of one claim share."""
+
+    dispatches: Mapping[int, Dispatch]
+    routes: Mapping[int, Route]
+
+    def reachable(self, message: Claimed) -> bool:
+        """Whether its sender's provider is known and its settings are right."""
+        dispatch = self.dispatches.get(message.dispatch_id)
+        route = self.routes.get(dispatch.sender_id) if dispatch else None
+        return route is not None and route.trouble is None
+
+
+@dataclass(slots=True)
+class Run:
+    """One run of one worker. `owner` is new for each, so that nothing of an earlier run can be mistaken for its own."""
+
+    channel: str
+    now: Callable[[], datetime]
+    owner: int = field(default_factory=lambda: secrets.randbelow(2**31 - 1) + 1)
+    flights: deque[Flight] = field(default_factory=deque)
+    handled: int = 0
+
+    def work(self, seconds: float, stop: Callable[[], bool]) -> int:
+        """Send what is due for at most so many seconds; how many messages were handled (sent, skipped, failed)."""
+        until = time.monotonic() + seconds
+        partitions.ensure(self.now(), self.now())
+        try:
+            while time.monotonic() < until and not stop():
+                routes = load.routes(self.channel)
+                senders = {key: route.rate for key, route in routes.items() if route.trouble is None}
+                taken = claim(channel=self.channel, owner=self.owner, now=self.now(), senders=senders)
+                if taken.messages:
+                    self._send(taken.messages, routes, stop)
+                elif taken.wait is not None:
+                    self._land(0)
+                    time.sleep(min(taken.wait, max(until - time.monotonic(), 0)))
+                else:
+                    break
+        finally:
+            # Whatever happened above: settle what flies, give back what was only claimed.
+            try:
+                self._land(0)
+            finally:
+                release(owner=self.owner)
+        return self.handled
+
+    def _send(self, messages: Sequence[Claimed], routes: Mapping[int, Route], stop: Callable[[], bool]) -> None:
+        given = Given(load.dispatches(messages), routes)
+        together, alone = trials.apart(messages)
+        for message in alone:
+            if trials.begin(message, owner=self.owner, at=self.now()):
+                self._chunk([message], given)
+            else:
+                self.handled += 1
+        for first in range(0, len(together), SUB_CHUNK):
+            if stop():
+                return
+            self._chunk(together[first : first + SUB_CHUNK], given)
+
+    def _chunk(self, messages: Sequence[Claimed], given: Given) -> None:
+        """Render, start and hand over one sub-chunk. Where it fails as a whole it is halved until the bad row is
+        alone."""
+        # A sender that came to be between two queries is left to the next claim.
+        messages = [message for message in messages if given.reachable(message)]
+        self.handled += len(messages)
+        refused: dict[int, dict[str, Any]] = {}
+        composed = Composed()
+        for part in halved(messages, partial(self._compose, given), refused):
+            composed.add(part)
+        skip(composed.broken, owner=self.owner, at=self.now(), gate="render", code="render_error")
+        messages = [message for message in messages if message.id not in composed.broken and message.id not in refused]
+        self._land(IN_FLIGHT - 1)
+        attempts: dict[int, int] = {}
+        for started in halved(messages, partial(self._start, given), refused):
+            attempts.update(started)
+        skip(refused, owner=self.owner, at=self.now(), gate="batch", code="render_error")
+        self._hand_over([message for message in messages if message.id in attempts], attempts, composed, given)
+
+    def _compose(self, given: Given, messages: Sequence[Claimed]) -> Composed:
+        at = self.now()
+        return compose(
+            messages,
+            dispatches=given.dispatches,
+            renderers=load.renderers(given.dispatches.values()),
+            recipients=load.recipients(messages, self.channel),
+            contexts=load.contexts(messages, given.dispatches, at),
+            at=at,
+        )
+
+    def _start(self, given: Given, messages: Sequence[Claimed]) -> dict[int, int]:
+        exits = {key: dispatch.exit_on for key, dispatch in given.dispatches.items() if dispatch.exit_on}
+        return start(messages, channel=self.channel, owner=self.owner, at=self.now(), exits=exits)
+
+    def _hand_over(
+        self, messages: Sequence[Claimed], attempts: Mapping[int, int], composed: Composed, given: Given
+    ) -> None:
+        """Give each sender's messages to its provider; the answers come in later."""
+        by_sender: dict[int, list[Claimed]] = {}
+        for message in messages:
+            by_sender.setdefault(given.dispatches[message.dispatch_id].sender_id, []).append(message)
+        for sender_id, some in by_sender.items():
+            emails = [composed.emails[message.id] for message in some if message.id in composed.emails]
+            route = given.routes[sender_id]
+            if route.provider is not None and route.account is not None and emails:
+                answer = loop.submit(route.provider.send(route.account, emails))
+                self.flights.append(Flight([(email.id, attempts[email.id]) for email in emails], answer))
+        # An address that appeared between rendering and judging: nothing was handed over, the next try renders it.
+        bare = [Handed(m.id, attempts[m.id], _NOT_RENDERED) for m in messages if m.id not in composed.emails]
+        settle(bare, channel=self.channel, owner=self.owner, at=self.now())
+
+    def _land(self, keep: int) -> None:
+        """Settle the oldest flights until at most `keep` are in the air."""
+        while len(self.flights) > keep:
+            flight = self.flights[0]
+            handed = [
+                Handed(message_id, attempt, outcome)
+                for (message_id, attempt), outcome in zip(flight.attempts, _answers(flight), strict=True)
+            ]
+            ours = settle(handed, channel=self.channel, owner=self.owner, at=self.now())
+            self.flights.popleft()
+            if ours < len(handed):
+                logger.error("delivery.settle.too_late", extra=fields(lost=len(handed) - ours))
+
+
+def run(*, channel: str, now: Callable[[], datetime], seconds: float = RUN_SECONDS) -> int:
+    """Send what is due on a channel; how many messages were handled. `now` is business time, asked again and again.
+
+    SIGTERM ends the run after the sub-chunk at hand, with everything settled and the rest given back.
+    """
+    with _draining() as stop:
+        return Run(channel, now).work(seconds, stop)
+
+
+@contextmanager
+def _draining() -> Iterator[Callable[[], bool]]:
+    """Within the block a SIGTERM only asks to stop; afterwards it does what it always did."""
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    asked: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: asked.append(number))
+    try:
+        yield lambda: bool(asked)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        if asked:
+            signal.raise_signal(signal.SIGTERM)
+
+
+def _answers(flight: Flight) -> list[Outcome]:
+    """The provider's outcomes; a provider that raises, answers too few or never answers leaves a doubt, not a guess."""
+    count = len(flight.attempts)
+    try:
+        answers = flight.answer.result(WIRE_SECONDS)
+    except TimeoutError:
+        flight.answer.cancel()
+        return [outcomes.in_doubt("the provider did not answer in time")] * count
+    except Exception as error:
+        logger.exception("delivery.provider.error")
+        return [outcomes.in_doubt(f"the provider failed: {type(error).__name__}")] * count
+    if len(answers) != count:
+        logger.error("delivery.provider.miscount", extra=fields(given=count, answered=len(answers)))
+        return [outcomes.in_doubt("the provider answered for another number of messages")] * count
+    return answers
