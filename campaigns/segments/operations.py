@@ -20,6 +20,8 @@ from loyalty.kit.sql import fetch, sql
 # With so few customers a full build takes some tens of milliseconds, so it is done while the caller waits.
 SMALL = 50_000
 
+RESERVED = frozenset({"preview"})
+
 DeleteGuard = Callable[[str], list[str]]
 _guards: list[DeleteGuard] = []
 
@@ -56,6 +58,8 @@ def save_segment(
     """
     parsed = tree.parse(rule)
     problems = queries.problems_of(parsed, declared=declared) + queries.cycle_problems(key, parsed)
+    if key in RESERVED:
+        problems.append(Problem("key", f"{key!r} is an address of the API", "choose another key"))
     if problems:
         raise Problems(problems)
     plain = tree.document(parsed)

@@ -102,6 +102,15 @@ def problems_of(rule: tree.Rule, *, declared: Collection[str] = ()) -> list[Prob
     return problems
 
 
+def checked(rule: object) -> tree.Rule:
+    """A rule to be evaluated without being stored; raises Problems, also for what only the database can tell."""
+    parsed = tree.parse(rule)
+    problems = problems_of(parsed)
+    if problems:
+        raise Problems(problems)
+    return parsed
+
+
 def cycle_problems(key: str, rule: tree.Rule) -> list[Problem]:
     """A problem when the segment `key` with this rule would refer to itself."""
     graph = references(stored_segments()) | {key: frozenset(tree.segment_keys(rule))}
