@@ -15,7 +15,7 @@ def test_no_migration_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_every_package_has_one_migration_head() -> None:
-    loader = MigrationLoader(None, ignore_no_initial=True)
+    loader = MigrationLoader(None)
     heads: dict[str, list[str]] = {}
     for app, name in loader.graph.leaf_nodes():
         heads.setdefault(app, []).append(name)

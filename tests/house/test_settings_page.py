@@ -4,7 +4,7 @@ import ast
 import re
 
 from loyalty.local.state import REPOSITORY
-from tests.house.test_rooms import SOURCES, TREES, name_of
+from tests.house.sources import SOURCES, TREES, name_of
 
 # Read to be passed on, by other programs, or set by ourselves for our own processes; no settings of an installation.
 FOREIGN = {"PATH", "HOME", "USER", "LANG", "DJANGO_SETTINGS_MODULE", "C_FORCE_ROOT", "WEB_PORT"}
