@@ -32,7 +32,10 @@ def page(request: HttpRequest, template: str, context: dict[str, Any], *, status
 
 def not_found(request: HttpRequest) -> HttpResponse:
     """404 for whatever is not ours. Said before anything is looked up, and the same for every cause."""
-    return _guarded(HttpResponse(_message("unknown.html", translation.get_language() or "en"), status=404))
+    response = HttpResponse(_message("unknown.html", translation.get_language() or "en"), status=404)
+    # Django would log each one; guessers must not be able to fill the disk.
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return _guarded(response)
 
 
 def try_later(request: HttpRequest) -> HttpResponse:

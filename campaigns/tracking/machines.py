@@ -3,9 +3,9 @@
 import re
 
 # Programs that say who they are. Libraries such as curl or python-requests are no proof: people use clients built on
-# them. GoogleImageProxy is left out on purpose: it fetches when the reader opens the mail, so it is an open.
+# them; CUBOT makes phones. GoogleImageProxy is left out on purpose: it fetches when the reader opens the mail.
 _KNOWN = re.compile(
-    r"bot\b|bot/|crawler|spider|slurp|facebookexternalhit|whatsapp/|telegrambot|skypeuripreview|microsoftpreview"
+    r"(?<!cu)bot\b|crawler|spider|slurp|facebookexternalhit|whatsapp/|telegrambot|skypeuripreview|microsoftpreview"
     r"|barracuda|mimecast|proofpoint|safelinks|ironport|symantec|messagelabs|trendmicro|fireeye|sophos|fortinet|zscaler"
     r"|forcepoint|cloudmark|vade(?:secure)?|bitdefender|avanan|cisco-?(?:email|umbrella)|urlscan|virustotal|wordpress/"
     r"|link ?preview|scanner|monitoring|uptime|headlessscan|yahoomailproxy|outlook-?safelinks",

@@ -19,6 +19,7 @@ from loyalty.kit.sql import Sql, execute, fetch, sql
 WITHDRAWABLE = ("marketing", "service", "tracking", "profiling")
 # Claimed per call of the chore: 5,000 hits took 60 ms.
 MOST_JUDGED = 5000
+NO_LINKS = queries.Links()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +52,11 @@ def record(requests: Sequence[Request]) -> list[Answer]:
     for `judge`, which knows whether the other links were fetched too. Three statements, whatever the number.
     """
     messages = queries.hit_messages({request.message_id for request in requests})
-    links = queries.links(messages.values())
+    links = queries.links(message.version_id for message in messages.values())
     answers, rows = [], []
     for request in requests:
         message = messages.get(request.message_id)
-        own = links[message] if message else queries.Links()
+        own = links.get(message.version_id, NO_LINKS) if message else NO_LINKS
         url = request.url
         if request.link is not None:
             url = own.urls[request.link] if request.link < len(own.urls) else None

@@ -11,7 +11,7 @@ from loyalty.kit.sql import fetch, fetch_dicts, sql
 
 # Links of a published version never change, so they are remembered; one entry is a few hundred bytes.
 MOST_REMEMBERED = 10_000
-_versions: dict[int, dict[str, "Links"]] = {}
+_links: dict[int, "Links"] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +19,13 @@ class HitMessage:
     """What a hit has to know of its message; `tracked`: the person consents to tracking at this moment."""
 
     customer_id: int
-    locale: str | None
     version_id: int
     tracked: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """The addresses in one locale of a template, by number; `several`: a mail of it has more than one link."""
+    """The addresses in a template version, by number; `several`: a mail of it may have more than one link."""
 
     urls: tuple[str, ...] = ()
     several: bool = False
@@ -46,7 +45,7 @@ def hit_messages(message_ids: Iterable[int]) -> dict[int, HitMessage]:
     """The messages by id, their customers locked against erasure until the transaction ends."""
     rows = fetch(
         sql(
-            """SELECT m.id, m.customer_id, c.locale, d.template_version_id, EXISTS (
+            """SELECT m.id, m.customer_id, d.template_version_id, EXISTS (
                 SELECT FROM consent_state s
                 WHERE s.customer_id = m.customer_id AND s.channel = 'email' AND s.purpose = 'tracking'
                     AND s.status = 'granted')
@@ -58,34 +57,23 @@ def hit_messages(message_ids: Iterable[int]) -> dict[int, HitMessage]:
     return {message_id: HitMessage(*rest) for message_id, *rest in rows}
 
 
-def links(messages: Iterable[HitMessage]) -> dict[HitMessage, Links]:
-    """The fixed links of these messages' template versions, in the locale their reader gets."""
-    messages = set(messages)
-    missing = {message.version_id for message in messages} - _versions.keys()
+def links(version_ids: Iterable[int]) -> dict[int, Links]:
+    """The fixed links of these template versions; versions that do not exist are left out."""
+    wanted = set(version_ids)
+    missing = wanted - _links.keys()
     if missing:
-        if len(_versions) > MOST_REMEMBERED:
-            _versions.clear()
-        query = sql("SELECT id, compiled FROM template_version WHERE id = ANY({ids})", ids=list(missing))
-        _versions.update((version_id, _by_locale(json.loads(compiled))) for version_id, compiled in fetch(query))
-    return {message: _in_locale(_versions.get(message.version_id, {}), message.locale) for message in messages}
-
-
-def _by_locale(compiled: dict[str, Any]) -> dict[str, Links]:
-    found = {}
-    for locale, content in compiled["locales"].items():
-        urls = tuple(content["links"])
+        if len(_links) > MOST_REMEMBERED:
+            _links.clear()
         # An address made of data is a call of the filter `_click`, so there may be any number of them.
-        made = "_click(" in content["html"] + content["text"]
-        found[locale] = Links(urls, several=made or len(urls) > 1)
-    return found | {"": found.get(compiled["default"], Links())}
-
-
-def _in_locale(locales: dict[str, Links], locale: str | None) -> Links:
-    """As the renderer chooses: the very locale, else its language, else the template's first."""
-    for wanted in (locale or "", (locale or "").partition("-")[0], ""):
-        if wanted in locales:
-            return locales[wanted]
-    return Links()
+        query = sql(
+            """SELECT id, compiled -> 'links', compiled::text LIKE '%_click(%' FROM template_version
+            WHERE id = ANY({ids})""",
+            ids=list(missing),
+        )
+        for version_id, found, made in fetch(query):
+            urls = tuple(json.loads(found))
+            _links[version_id] = Links(urls, several=made or len(urls) > 1)
+    return {version_id: _links[version_id] for version_id in wanted if version_id in _links}
 
 
 def choices(customer_id: int) -> dict[tuple[str, str], str]:

@@ -4,6 +4,7 @@ import base64
 
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
+from django.utils.encoding import iri_to_uri
 from django.views.decorators.http import require_safe
 
 from campaigns.delivery.links import read_click, read_open
@@ -35,7 +36,7 @@ def click(request: HttpRequest, token: str) -> HttpResponse:
     if answer.url is None:
         return not_found(request)
     response = HttpResponse(status=302)
-    response["Location"] = answer.url
+    response["Location"] = iri_to_uri(answer.url)
     return private(response)
 
 
