@@ -53,7 +53,7 @@ def unpack(message_id: int) -> MessageKey:
 def pack_sql(enrollment: Sql, visit: Sql, step_no: int, channel: int) -> Sql:
     """The SQL twin of `pack` for a known step and channel: a bigint expression."""
     low = pack(0, 0, step_no, channel)
-    return sql("(({e})::bigint << 25 | ({v})::bigint << 13 | {low}::bigint)", e=enrollment, v=visit, low=low)
+    return sql("((({e})::bigint << 25) | (({v})::bigint << 13) | {low}::bigint)", e=enrollment, v=visit, low=low)
 
 
 def enrollment_sql(message_id: Sql) -> Sql:
