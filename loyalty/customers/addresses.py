@@ -16,6 +16,8 @@ from email_validator import EmailNotValidError, validate_email
 from loyalty.customers.values import Parser, Refused, day, plain_text, shown
 
 NAME_MAX = 300
+# With the plus sign: E.164 ends at 15 digits, and what is shorter than 7 can only be dialed locally.
+PHONE_LENGTHS = range(8, 17)
 EXTERNAL_ID_MAX = 200
 
 # What nearly every address looks like; it is right without the library, which takes 21 us an address (this: 0.6 us).
@@ -36,7 +38,7 @@ def email(value: Any) -> str:
     if short and "--" not in domain and _USUAL_EMAIL.fullmatch(text):
         return f"{local}@{domain.lower()}"
     try:
-        return validate_email(text, check_deliverability=False, test_environment=True).normalized
+        return validate_email(text, check_deliverability=False, test_environment=True, strict=True).normalized
     except EmailNotValidError as error:
         raise Refused(f"{shown(text)} is not an email address: {str(error).rstrip('.').lower()}") from None
 
@@ -44,7 +46,8 @@ def email(value: Any) -> str:
 @lru_cache(maxsize=1024)
 def _possible(country_code: str, length: int) -> bool:
     """Whether numbers of this length (with `+` and country code) exist in the plan."""
-    return phonenumbers.is_possible_number(phonenumbers.parse(country_code + "9" * (length - 3), None))
+    sample = country_code + "9" * (length - 3)
+    return length in PHONE_LENGTHS and phonenumbers.is_possible_number(phonenumbers.parse(sample, None))
 
 
 @lru_cache(maxsize=4096)
@@ -53,9 +56,10 @@ def _phone(text: str) -> str:
         found = phonenumbers.parse(text, None)
     except phonenumbers.NumberParseException:
         raise Refused(f"{shown(text)} is not a phone number", "write it with the country code, +49171...") from None
-    if not phonenumbers.is_possible_number(found):
+    written = str(phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164))
+    if not phonenumbers.is_possible_number(found) or len(written) not in PHONE_LENGTHS:
         raise Refused(f"{shown(text)} has too many or too few digits for a phone number")
-    return str(phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164))
+    return written
 
 
 def phone(value: Any) -> str:
@@ -108,6 +112,11 @@ def _of_text(parse: Callable[[str], str]) -> Parser:
     return lambda value: parse(plain_text(value))
 
 
+locale = _of_text(_locale)
+timezone = _of_text(_timezone)
+country = _of_text(_country)
+
+
 def name(value: Any) -> str:
     """One line of text, inner white space made single."""
     text = " ".join(plain_text(value).split())
@@ -134,9 +143,9 @@ BUILT_IN: dict[str, tuple[str, Parser]] = {
     "phone": ("text", phone),
     "first_name": ("text", name),
     "last_name": ("text", name),
-    "locale": ("text", _of_text(_locale)),
-    "timezone": ("text", _of_text(_timezone)),
-    "country": ("text", _of_text(_country)),
+    "locale": ("text", locale),
+    "timezone": ("text", timezone),
+    "country": ("text", country),
     "city": ("text", name),
     "postcode": ("text", name),
     "birth_date": ("date", day),

@@ -1,4 +1,4 @@
-"""What customers hold about people: the profile, its keys, the change queue. Erased last: others look things up here."""
+"""What customers hold about people: profile, keys, change queue. Erased last: others look things up here."""
 
 from collections.abc import Sequence
 from typing import Any
