@@ -1,7 +1,8 @@
 """The child process of a preview: reads compiled content and values, renders one message, answers, ends.
 
-Started by `preview.py` with an empty environment. It imports only what rendering needs, no Django and no settings, then gives up
-what it does not need: memory, CPU time, files, processes. Whatever a template achieves here dies with it.
+Started by `preview.py` with an empty environment. It imports only what rendering needs, no Django and no settings,
+then gives up what it does not need: memory, CPU time, files, processes. Whatever a template achieves here dies with
+it.
 """
 
 import json

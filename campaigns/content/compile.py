@@ -1,7 +1,7 @@
 """Pure: a template as its author wrote it, made ready to send; once per version, all mistakes at once.
 
-The result is plain JSON: per locale the Jinja sources of subject, HTML and text with links, footer and pixel in place, and the
-fixed link addresses of all locales. Rendering only fills holes.
+The result is plain JSON: per locale the Jinja sources of subject, HTML and text with links, footer and pixel in
+place, and the fixed link addresses of all locales. Rendering only fills holes.
 """
 
 import hashlib
@@ -31,10 +31,13 @@ TITLED_CHANNELS = frozenset({"email", "push", "letter"})
 PARTS = ("subject", "body", "text")
 
 FOOTER = (
-    '{% if imprint %}<div style="padding:16px;font-family:Arial,sans-serif;font-size:12px;line-height:1.5;color:#666666;'
+    "\n{% if imprint %}<div"
+    ' style="padding:16px;font-family:Arial,sans-serif;font-size:12px;line-height:1.5;color:#666666;'
     'text-align:center">{{ imprint | nl2br }}</div>{% endif %}'
 )
-PIXEL = '{% if _pixel %}<img src="{{ _pixel }}" width="1" height="1" alt="" style="display:block;border:0">{% endif %}'
+PIXEL = (
+    '\n{% if _pixel %}<img src="{{ _pixel }}" width="1" height="1" alt="" style="display:block;border:0">{% endif %}'
+)
 
 
 @dataclass(slots=True)
@@ -101,7 +104,8 @@ class _Locale:
         else:
             made = {"subject": self.parts["subject"], **self.finish(html, linted)}
         self.prove(made)
-        return made
+        dynamic = "_click(" in made["html"] + made["text"]
+        return {**made, "links": self.numbers.urls, "dynamic": dynamic}
 
     def lint(self, part: str) -> Linted:
         linted = lint(self.parts[part], where=f"{self.where}.{part}", vocabulary=self.words)

@@ -12,7 +12,8 @@ from campaigns.content.values import Values, shielded
 from loyalty.kit.sql import fetch, sql
 
 COLUMNS = (
-    "external_id", "email", "phone", "first_name", "last_name", "locale", "timezone", "country", "city", "postcode", "birth_date",
+    "external_id", "email", "phone", "first_name", "last_name", "locale", "timezone", "country", "city", "postcode",
+    "birth_date",
 )  # fmt: skip
 
 
@@ -63,7 +64,7 @@ def contexts(
     events: Mapping[int, Mapping[str, Any]] | None = None,
     shared: Mapping[str, Any] | None = None,
 ) -> dict[int, dict[str, Any]]:
-    """The context of each customer that exists: `customer`, `event`, `now` and what all share (`flow`, `sender`, `imprint`)."""
+    """The context of each customer that exists: `customer`, `event`, `now` and what all share (`flow`, `sender`)."""
     common: dict[str, Any] = {
         "imprint": "",
         **{name: shielded(value) for name, value in (shared or {}).items()},

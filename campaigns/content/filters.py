@@ -276,8 +276,10 @@ def for_text() -> dict[str, Filter]:
 
 # What lint knows: every filter by name, as a function whose signature tells the arguments after the value.
 SIGNATURES: dict[str, tuple[int, int]] = {
-    "default": (0, 2), "d": (0, 2), "upper": (0, 0), "lower": (0, 0), "capitalize": (0, 0), "title": (0, 0), "trim": (0, 0),
-    "truncate": (0, 2), "replace": (2, 2), "length": (0, 0), "count": (0, 0), "first": (0, 0), "last": (0, 0), "join": (0, 1),
+    "default": (0, 2), "d": (0, 2), "upper": (0, 0), "lower": (0, 0), "capitalize": (0, 0), "title": (0, 0), "trim":
+    (0, 0),
+    "truncate": (0, 2), "replace": (2, 2), "length": (0, 0), "count": (0, 0), "first": (0, 0), "last": (0, 0), "join":
+    (0, 1),
     "round": (0, 1), "int": (0, 1), "float": (0, 0), "abs": (0, 0), "times": (1, 1), "url": (0, 0), "urlencode": (0, 0),
     "date": (0, 1), "time": (0, 1), "datetime": (0, 1), "number": (0, 1), "money": (0, 1), "percent": (0, 1),
     "escape": (0, 0), "e": (0, 0), "nl2br": (0, 0), "json": (0, 0),

@@ -1,7 +1,8 @@
 """Pure: numbers, money and dates as a locale writes them, fast enough for a message a time.
 
-Babel needs 30-60 us for a price. So each locale's way of writing is learned from Babel once (where the digits go, which
-separators) and then done by plain formatting (about 1 us). A locale whose samples do not come out the same way keeps Babel.
+Babel needs 30-60 us for a price. So each locale's way of writing is learned from Babel once (where the digits go,
+which separators) and then done by plain formatting (about 1 us). A locale whose samples do not come out the same way
+keeps Babel.
 """
 
 from datetime import date, datetime, tzinfo

@@ -1,7 +1,7 @@
 """Pure: where in the markup a value may stand, and what a mail may contain.
 
-Autoescape protects text and quoted attributes only. So values are refused inside tags, unquoted attributes, scripts, styles and
-event handlers, and active content is refused altogether: a mail that needs it is no mail.
+Autoescape protects text and quoted attributes only. So values are refused inside tags, unquoted attributes, scripts,
+styles and event handlers, and active content is refused altogether: a mail that needs it is no mail.
 """
 
 import html
@@ -13,7 +13,8 @@ from loyalty.kit.problems import Problem
 
 DEPTH_MAX = 300
 ACTIVE = frozenset(
-    {"script", "iframe", "frame", "frameset", "object", "embed", "applet", "base", "form", "input", "button", "textarea", "select",
+    {"script", "iframe", "frame", "frameset", "object", "embed", "applet", "base", "form", "input", "button",
+    "textarea", "select",
      "portal", "link", "svg", "math", "template", "noscript", "video", "audio"}
 )  # fmt: skip
 ADDRESSES = frozenset(

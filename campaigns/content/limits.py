@@ -1,9 +1,9 @@
 """Limits around rendering: one template may cost 1 s of CPU, 128 MB and 1 MB of output, then it stops, alone.
 
-`batch()` goes around the rendering of many messages in a worker's main thread: it caps the address space once (about 20 us) and
-lets every `timed` call arm a CPU timer (about 1 us). In other threads, where no signal can be received, the output cap and its
-clock hold, and what the lint keeps out. Previews run in a child process of their own (`preview.py`), which dies with its template.
-Imports nothing of Django: the child uses it too.
+`batch()` goes around the rendering of many messages in a worker's main thread: it caps the address space once (about
+20 us) and lets every `timed` call arm a CPU timer (about 1 us). In other threads, where no signal can be received,
+the output cap and its clock hold, and what the lint keeps out. Previews run in a child process of their own
+(`preview.py`), which dies with its template. Imports nothing of Django: the child uses it too.
 """
 
 import resource
@@ -50,6 +50,8 @@ def batch(*, memory_bytes: int = MEMORY_BYTES) -> Iterator[None]:
     before = signal.signal(signal.SIGVTALRM, _expired)
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     ceiling = _address_space() + memory_bytes
+    if hard != resource.RLIM_INFINITY:
+        ceiling = min(ceiling, hard)
     if soft == resource.RLIM_INFINITY or ceiling < soft:
         resource.setrlimit(resource.RLIMIT_AS, (ceiling, hard))
     _ready = True

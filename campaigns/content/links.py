@@ -1,7 +1,7 @@
 """Pure: links found at template time, so that sending a message only fills holes.
 
-A fixed address becomes `{{ _links[n] }}`, its number within the version; an address with values becomes
-`{{ (...) | _click(_links) }}`, which checks the finished address and asks for its tracked form. Unsubscribe and preference links,
+A fixed address becomes `{{ _links[n] }}`, its number within the version; an address with values becomes `{{ (...) |
+_click(_links) }}`, which checks the finished address and asks for its tracked form. Unsubscribe and preference links,
 mailto, tel and anchors stay as they are. Images whose address comes from data go through a check too.
 """
 

@@ -1,85 +1,24 @@
 """Pure: what a template may contain, checked before anything of it runs.
 
-An allow-list over Jinja2's parsed tree: whatever is not named here is refused, with its line and a remedy, and all mistakes
-are told at once. It keeps out calls, attributes of Python objects, repetition and growth; the sandbox and the limits
-behind it hold even if something is missed here.
+An allow-list over Jinja2's parsed tree: whatever is not named here is refused, with its line and a remedy, and all
+mistakes are told at once. It keeps out calls, attributes of Python objects, repetition and growth; the sandbox and
+the limits behind it hold even if something is missed here.
 """
 
 import difflib
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
 from campaigns.content.filters import SIGNATURES
+from campaigns.content.grammar import ALLOWED, REFUSED, TESTS, path_of, secured_by
 from campaigns.content.vocabulary import LOOP, Vocabulary
 from loyalty.kit.problems import Problem
 
 SOURCE_MAX = 200_000
 NODES_MAX = 5_000
 DEPTH_MAX = 50
-TESTS = frozenset(
-    [
-        "defined",
-        "undefined",
-        "string",
-        "number",
-        "iterable",
-        "sequence",
-        "mapping",
-        "odd",
-        "even",
-        "eq",
-        "equalto",
-        "ne",
-        "lt",
-        "lessthan",
-        "le",
-        "gt",
-        "greaterthan",
-        "ge",
-        "in",
-        "true",
-        "false",
-        "boolean",
-        "lower",
-        "upper",
-        "divisibleby",
-        "==",
-        "!=",
-        "<",
-        "<=",
-        ">",
-        ">=",
-    ]
-)
-_ALLOWED: tuple[type[nodes.Node], ...] = (
-    nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.Getattr, nodes.Getitem, nodes.Filter,
-    nodes.Test, nodes.If, nodes.For, nodes.Assign, nodes.CondExpr, nodes.And, nodes.Or, nodes.Not, nodes.Compare, nodes.Operand,
-    nodes.Add, nodes.Sub, nodes.Div, nodes.Concat, nodes.Neg, nodes.Pos, nodes.List, nodes.Tuple, nodes.Keyword, nodes.Slice,
-)  # fmt: skip
-_REFUSED = {
-    nodes.Call: ("calls something, which templates may not", "use a filter, such as {{ name | upper }}"),
-    nodes.Mul: ("uses *, which templates may not", "write {{ value | times(2) }}"),
-    nodes.Pow: ("uses **, which templates may not", "reckon it before it reaches the template"),
-    nodes.Mod: ("uses %, which templates may not", "use a filter such as number, money or date"),
-    nodes.FloorDiv: ("uses //, which templates may not", "write {{ (a / b) | int }}"),
-    nodes.FilterBlock: ("uses a filter block, which templates may not", "use the filter on each value"),
-    nodes.AssignBlock: ("uses a set block, which templates may not", "write {% set name = value %}"),
-    nodes.With: ("uses with, which templates may not", "write {% set name = value %}"),
-    nodes.Dict: ("builds a dictionary, which templates may not", "send the values with the event"),
-    nodes.Include: ("uses include, which templates may not", "put the text into this template"),
-    nodes.Extends: ("uses extends, which templates may not", "put the layout into this template"),
-    nodes.Import: ("uses import, which templates may not", "put the text into this template"),
-    nodes.FromImport: ("uses import, which templates may not", "put the text into this template"),
-    nodes.Macro: ("defines a macro, which templates may not", "repeat the text, or use a for loop"),
-    nodes.CallBlock: ("uses a call block, which templates may not", "repeat the text, or use a for loop"),
-    nodes.Block: ("defines a block, which templates may not", "write the text in place"),
-    nodes.NSRef: ("sets a value inside an object, which templates may not", "write {% set name = value %}"),
-    nodes.ScopedEvalContextModifier: ("switches escaping, which templates may not", "remove autoescape"),
-    nodes.EvalContextModifier: ("switches escaping, which templates may not", "remove autoescape"),
-}
 _GROWING = (nodes.Concat, nodes.Add, nodes.Filter, nodes.List, nodes.Tuple)
 _RAW = re.compile(r"\{%[-+]?\s*raw\b")
 _parser = Environment()  # noqa: S701  parses only; rendering is done by the sandbox
@@ -89,7 +28,8 @@ _parser = Environment()  # noqa: S701  parses only; rendering is done by the san
 class Linted:
     """`problems` refuse the template; `warnings` say where a customer without a value gets no message.
 
-    `always` are the plain names used outside every condition and loop; `names` all roots used anywhere, with one key beneath.
+    `always` are the plain names used outside every condition and loop; `names` all roots used anywhere, with one key
+    beneath.
     """
 
     problems: list[Problem] = field(default_factory=list)
@@ -146,35 +86,6 @@ def _too_big(tree: nodes.Node) -> str | None:
     return f"is nested more than {DEPTH_MAX} levels deep"
 
 
-def _path(node: nodes.Node) -> tuple[str, ...] | None:
-    """`customer.first_name` as its parts; None if the expression is no plain path."""
-    parts: list[str] = []
-    while True:
-        if isinstance(node, nodes.Getattr):
-            parts.append(node.attr)
-            node = node.node
-        elif isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const):
-            parts.append(str(node.arg.value))
-            node = node.node
-        elif isinstance(node, nodes.Name):
-            return (node.name, *reversed(parts))
-        else:
-            return None
-
-
-def _secured(test: nodes.Node) -> Iterator[tuple[str, ...]]:
-    """The paths that have a value wherever this condition holds."""
-    if isinstance(test, nodes.And):
-        yield from _secured(test.left)
-        yield from _secured(test.right)
-    elif isinstance(test, nodes.Test) and test.name == "defined":
-        test = test.node
-        if path := _path(test):
-            yield path
-    elif path := _path(test):
-        yield path
-
-
 class _Walk:
     """One walk over a part: `local` are loop and set names, `secured` paths a surrounding condition vouches for."""
 
@@ -209,7 +120,7 @@ class _Walk:
                 self.expression(node)
 
     def printed(self, node: nodes.Node) -> None:
-        path = _path(node)
+        path = path_of(node)
         if path and len(path) == 1 and path[0] in self.vocabulary.beneath and path[0] not in self.local:
             self.refuse(node, f"prints the whole of {path[0]!r}", f"name one value, such as {path[0]}.name")
         self.expression(node)
@@ -218,7 +129,7 @@ class _Walk:
         self.expression(node.test, tested=True)
         self.branches += 1
         before = set(self.secured)
-        self.secured |= set(_secured(node.test))
+        self.secured |= set(secured_by(node.test))
         self.statements(node.body)
         self.secured = before
         for branch in node.elif_:
@@ -293,9 +204,9 @@ class _Walk:
             self.choice(node)
         elif isinstance(node, nodes.Const):
             self.constant(node)
-        elif type(node) in _REFUSED:
-            self.refuse(node, *_REFUSED[type(node)])
-        elif not isinstance(node, _ALLOWED):
+        elif type(node) in REFUSED:
+            self.refuse(node, *REFUSED[type(node)])
+        elif not isinstance(node, ALLOWED):
             self.refuse(node, f"uses {type(node).__name__.lower()}, which templates may not", "remove it")
         else:
             inherit = tested and isinstance(node, (nodes.And, nodes.Or, nodes.Not))
@@ -303,13 +214,13 @@ class _Walk:
             for child in node.iter_child_nodes():
                 self.expression(child, tested=inherit)
                 if isinstance(node, nodes.And):
-                    self.secured |= set(_secured(child))
+                    self.secured |= set(secured_by(child))
             self.secured = before
 
     def choice(self, node: nodes.CondExpr) -> None:
         self.expression(node.test, tested=True)
         before = set(self.secured)
-        self.secured |= set(_secured(node.test))
+        self.secured |= set(secured_by(node.test))
         self.branches += 1
         self.expression(node.expr1)
         self.secured = before
@@ -341,7 +252,7 @@ class _Walk:
             inner = inner.node
         if not isinstance(inner, nodes.Name):
             self.expression(inner, excused=excused)
-        elif path := _path(node):
+        elif path := path_of(node):
             self.known(node, path, excused, tested)
         else:
             self.known(node, (inner.name,), excused, tested)

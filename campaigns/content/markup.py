@@ -1,7 +1,8 @@
 """Pure: HTML and MJML cut into pieces with their places, in one pass and in linear time.
 
-Not a browser: it finds tags, attributes with the exact span of their values, comments and raw text, which is what linting and
-rewriting in place need. Outlook's conditional comments are looked into, because Outlook shows what they hold.
+Not a browser: it finds tags, attributes with the exact span of their values, comments and raw text, which is what
+linting and rewriting in place need. Outlook's conditional comments are looked into, because Outlook shows what they
+hold.
 """
 
 import re
@@ -136,7 +137,8 @@ def rewrite(text: str, changes: list[tuple[int, int, str]]) -> str:
 def folded(text: str, width: int = 250) -> str:
     """The same markup with line ends where they mean nothing, so that no line needs an encoding (998 octets, RFC 5321).
 
-    Breaks go between a tag's name and its first attribute and at spaces in text; values filled in later have room to spare.
+    Breaks go between a tag's name and its first attribute and at spaces in text; values filled in later have room to
+    spare.
     """
     changes: list[tuple[int, int, str]] = []
     line = 0

@@ -1,7 +1,8 @@
 """Pure: MJML to HTML, once per template version, with mistakes told by line.
 
-mrml drops unknown elements in silence and stops at the first broken one without saying where, so elements, their nesting and
-their ends are checked here first. Jinja statements may stand wherever an element may: they travel as `mj-raw` comments.
+mrml drops unknown elements in silence and stops at the first broken one without saying where, so elements, their
+nesting and their ends are checked here first. Jinja statements may stand wherever an element may: they travel as
+`mj-raw` comments.
 """
 
 import difflib
@@ -49,7 +50,8 @@ CHILDREN: dict[str, frozenset[str]] = {
 # Elements that hold text and HTML.
 CONTENT = frozenset(
     {
-        "mj-text", "mj-button", "mj-table", "mj-raw", "mj-title", "mj-preview", "mj-style", "mj-navbar-link", "mj-social-element",
+        "mj-text", "mj-button", "mj-table", "mj-raw", "mj-title", "mj-preview", "mj-style", "mj-navbar-link",
+        "mj-social-element",
         "mj-accordion-title", "mj-accordion-text",
     }
 )  # fmt: skip

@@ -1,7 +1,7 @@
 """Pure: the text part of a mail, derived from its HTML at template time, in document order.
 
-Jinja tags keep their place between the words, which a layout engine (inscriptis and the like set tables in columns) would not
-promise. Links are written after their text, images give their alternative text, hidden parts are left out.
+Jinja tags keep their place between the words, which a layout engine (inscriptis and the like set tables in columns)
+would not promise. Links are written after their text, images give their alternative text, hidden parts are left out.
 """
 
 import html
@@ -12,7 +12,8 @@ from campaigns.content.protect import Protected
 
 _BREAKS = frozenset({"br", "tr", "dt", "dd", "option"})
 _PARAGRAPHS = frozenset(
-    {"p", "div", "table", "ul", "ol", "dl", "h1", "h2", "h3", "h4", "h5", "h6", "section", "article", "header", "footer", "blockquote",
+    {"p", "div", "table", "ul", "ol", "dl", "h1", "h2", "h3", "h4", "h5", "h6", "section", "article", "header",
+    "footer", "blockquote",
      "center", "pre", "figure"}
 )  # fmt: skip
 _SKIPPED = frozenset({"style", "script", "title", "head", "textarea", "template"})

@@ -1,6 +1,7 @@
 """Previews: a template rendered in a child process of its own, so that web workers never run one.
 
-About 0.3 s, most of it starting Python. The child has no settings, no database address and no secrets in its environment.
+About 0.3 s, most of it starting Python. The child has no settings, no database address and no secrets in its
+environment.
 """
 
 import json

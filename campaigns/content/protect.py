@@ -1,7 +1,7 @@
 """Pure: Jinja tags put aside while MJML and HTML tools work on the text around them.
 
-Each tag is replaced by a short word that means nothing in HTML; afterwards the words become the tags again, untouched. So no
-parser can move, escape or break a tag, and every step may ask where in the markup a tag stands.
+Each tag is replaced by a short word that means nothing in HTML; afterwards the words become the tags again,
+untouched. So no parser can move, escape or break a tag, and every step may ask where in the markup a tag stands.
 """
 
 import re

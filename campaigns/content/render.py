@@ -1,10 +1,10 @@
 """Rendering: the compiled content of a version, filled with one customer's values.
 
-`Renderer` needs no Django, so that previews can render in a bare child process; `renderer(version_id)` reads the database once per
-process and version (versions are immutable).
+`Renderer` needs no Django, so that previews can render in a bare child process; `renderer(version_id)` reads the
+database once per process and version (versions are immutable).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType
@@ -44,7 +44,7 @@ class Links(Protocol):
     def preferences(self) -> str: ...
 
     def click(self, index: int | None, url: str) -> str:
-        """The address to put into the mail for `url`, the template's fixed link `index` or None for one made from data."""
+        """The address to put into the mail for `url`: link `index` of the template, None for one made from data."""
         ...
 
     def open_pixel(self) -> str | None:
@@ -88,7 +88,8 @@ class _Part:
         self._blocks = template.blocks
 
     def render(self, values: dict[str, Any]) -> str:
-        return limits.joined(self._root(Context(self._environment, values, self.name, self._blocks)))
+        chunks: Iterator[str] = self._root(Context(self._environment, values, self.name, self._blocks))
+        return limits.joined(chunks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +126,8 @@ class Renderer:
     def render(self, context: Mapping[str, Any], *, locale: str | None, links: Links) -> Rendered:
         """The message for one customer; raises RenderError and leaves everything else untouched.
 
-        `context` holds plain values by name (see `context.py`). Inside `limits.batch()` this is cheap; outside, it opens
-        a batch for itself.
+        `context` holds plain values by name (see `context.py`). Inside `limits.batch()` this is cheap; outside, it
+        opens a batch for itself.
         """
         if not limits.is_open():
             with limits.batch():
@@ -159,7 +160,7 @@ class Renderer:
         name = self.locale_for(locale)
         own = known_locale(name) or "en"
         spoken = known_locale(locale) or own
-        if spoken.partition("-")[0] != own.partition("-")[0]:
+        if spoken.partition("_")[0] != own.partition("_")[0]:
             spoken = own
         variant = self._variants.get((name, spoken))
         if variant is None:

@@ -1,7 +1,7 @@
 """Pure: what templates see of the world: texts, numbers and lists in plain objects, cut to size.
 
-`Values` answers a missing key with `Missing`, so compiled templates look names up by plain subscription, which is five times as fast
-as a call and reaches nothing but keys: no attribute of any Python object can be named.
+`Values` answers a missing key with `Missing`, so compiled templates look names up by plain subscription, which is
+five times as fast as a call and reaches nothing but keys: no attribute of any Python object can be named.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ DEPTH_MAX = 10
 
 
 class Missing(StrictUndefined):
-    """A value that is not there. It is false, and so is everything beneath; other uses raise UndefinedError with its name."""
+    """A value that is not there: false, like all beneath it; other uses raise UndefinedError with its name."""
 
     __slots__ = ()
 
@@ -42,7 +42,7 @@ class Values(dict[str, Any]):
 
 
 def shielded(value: Any, depth: int = 0) -> Any:
-    """The value as templates may see it, None for nothing: texts and lists cut to size, unknown kinds of objects left out."""
+    """The value as templates may see it, None for nothing: cut to size, unknown kinds of objects left out."""
     kind = type(value)
     if kind is str:
         return value[:TEXT_MAX] or None
