@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 LINE_MAX = 110
-INLINE_MAX = 96
+INLINE_MAX = 100
 
 # Fields that have a natural place, from first to last; all others follow as they come. What a segment's leaf or a
 # flow's step is comes before what it is compared with, because a leaf is named by its first field.
@@ -33,8 +33,9 @@ ORDER = (
         "holdout",
         "template",
     ),
-    *("to", "timeout", "branches", "when", "otherwise", "next", "exits", "steps", "settings", "limits", "rule"),
-    *("subject", "preheader", "body", "text", "locales"),
+    *("when", "to", "happened", "timeout", "branches", "otherwise", "next", "exits", "steps", "host", "port"),
+    *("security", "username", "password_env", "from_name", "from_email", "reply_to", "settings", "limits", "rule"),
+    *("subject", "preheader", "body", "text", "en", "de", "locales"),
 )
 HEAD = ("kind", "key")
 _RANKS = {name: rank for rank, name in enumerate(ORDER)}
@@ -85,7 +86,9 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+    return dumper.represent_scalar(
+        "tag:yaml.org,2002:str", value, style="|" if "\n" in value or len(value) > LINE_MAX else None
+    )
 
 
 def _inline(parts: list[yaml.Node]) -> bool:

@@ -30,7 +30,8 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        written, mistakes = _read_all(options["files"])
+        files = [file for name in options["files"] for file in _files(name)]
+        written, mistakes = _read_all(files)
         changes: list[Change] = []
         try:
             # With unreadable text the others are still checked, so that all mistakes come at once.
@@ -43,6 +44,7 @@ class Command(BaseCommand):
                 json.dumps(_as_json([] if mistakes else changes, mistakes, options["dry_run"]), default=str)
             )
         if mistakes:
+            mistakes.sort(key=lambda mistake: (files.index(mistake.file), mistake.line))
             counted = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
             raise CommandError("\n".join([f"{counted}, nothing was changed", *map(str, mistakes)]))
         if not options["json"]:
@@ -66,19 +68,18 @@ def difference(change: Change) -> list[str]:
     return [line for line in lines[2:] if not line.startswith("@@")]
 
 
-def _read_all(names: list[str]) -> tuple[list[Written], list[Mistake]]:
+def _read_all(files: list[str]) -> tuple[list[Written], list[Mistake]]:
     written: list[Written] = []
     mistakes: list[Mistake] = []
-    for name in names:
-        for file in _files(name):
-            try:
-                raw = sys.stdin.buffer.read(SIZE_MAX_BYTES + 1) if file == "-" else _content(Path(file))
-            except OSError as error:
-                mistakes.append(Mistake(file, 1, Problem("", f"cannot be read: {error.strerror}", "check the path")))
-                continue
-            found, wrong = read(raw, file)
-            written += found
-            mistakes += wrong
+    for file in files:
+        try:
+            raw = sys.stdin.buffer.read(SIZE_MAX_BYTES + 1) if file == "-" else _content(Path(file))
+        except OSError as error:
+            mistakes.append(Mistake(file, 1, Problem("", f"cannot be read: {error.strerror}", "check the path")))
+            continue
+        found, wrong = read(raw, file)
+        written += found
+        mistakes += wrong
     return written, mistakes
 
 

@@ -50,6 +50,10 @@ class Command(BaseCommand):
             self.stdout.write("\n".join(table(result)))
 
 
+def _figure(value: Any) -> str:
+    return f"{value:,.4g}" if isinstance(value, float) else str(value)
+
+
 def table(result: dict[str, Any]) -> list[str]:
     """The result as lines for people."""
     rates = [run["rate"] for run in result["runs"]]
@@ -70,7 +74,7 @@ def table(result: dict[str, Any]) -> list[str]:
         ),
         ("peak memory", f"{result['peak_rss_mb']:,.0f} MB"),
     ]
-    rows += [(name, str(value)) for name, value in result.items() if name not in FIGURES]
+    rows += [(name, _figure(value)) for name, value in result.items() if name not in FIGURES]
     rows += [
         (f"target {target['figure']}", f"{target['bound']}  {'met' if target['met'] else 'MISSED'}")
         for target in result["targets"]

@@ -154,10 +154,10 @@ def test_the_command_lists_every_mistake_with_file_and_line(tmp_path: Path) -> N
         call_command("apply", first, second, tmp_path / "none.yaml")
     assert str(info.value).splitlines() == [
         "4 mistakes, nothing was changed",
-        f"{second}:2: key: stands here twice, first in line 2 (keep one of them)",
-        f"{tmp_path}/none.yaml:1: cannot be read: No such file or directory (check the path)",
         f"{first}:3: box b: size: is not positive (write 1 or more)",
         f"{first}:9: parcel p: needs[1]: unknown box 'x'",
+        f"{second}:2: key: stands here twice, first in line 2 (keep one of them)",
+        f"{tmp_path}/none.yaml:1: cannot be read: No such file or directory (check the path)",
     ]
     assert info.value.returncode == 1
     assert stored() == []

@@ -135,7 +135,8 @@ json_values = st.recursive(
     | st.booleans()
     | st.integers(-(2**53), 2**53)
     | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from("\n\t")),
+    | st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from("\n\t"))
+    | st.text("ab \n", min_size=110, max_size=130),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("abc:-#& 01", max_size=5), inner, max_size=4),
     max_leaves=12,
 )

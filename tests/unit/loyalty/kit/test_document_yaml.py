@@ -27,7 +27,7 @@ def test_fields_come_in_human_order_and_short_things_on_one_line() -> None:
         "  - {event: cart_updated, where: {amount: {gte: 20}}, key: cart_id}\n"
         "reentry: {after: 90d}\n"
         "steps:\n"
-        "  - {id: pause, type: wait_for_event, timeout: 3d, exits: {timeout: nudge, happened: vip}}\n"
+        "  - {id: pause, type: wait_for_event, timeout: 3d, exits: {happened: vip, timeout: nudge}}\n"
         "  - {id: hello, type: send, template: winback, to: [email, sms]}\n"
     )
 
@@ -48,3 +48,8 @@ def test_text_that_another_reader_takes_for_something_else_is_quoted() -> None:
 def test_a_value_used_twice_is_written_twice() -> None:
     shared = {"amount": {"gte": 1}}
     assert "&" not in write([{"kind": "x", "key": "y", "a": shared, "b": shared}])
+
+
+def test_one_long_line_stays_one_line() -> None:
+    line = "<mjml>" + "word " * 40 + "</mjml>"
+    assert f"body: |-\n  {line}\n" in write([{"kind": "x", "key": "y", "body": line}])
