@@ -1,6 +1,10 @@
 """What must always hold for the outbox (guarantees 8 to 12). Each query selects violations."""
 
-from loyalty.kit.checks import invariant
+from pathlib import Path
+from typing import Any
+
+from campaigns.delivery.reconcile import reconcile
+from loyalty.kit.checks import invariant, reconciliation
 
 invariant(
     "delivery.started_has_attempt",
@@ -163,3 +167,12 @@ invariant(
         WHERE state IN (1, 2) AND lease_until < clock_timestamp() - interval '5 minutes'
     """,
 )
+
+
+@reconciliation(
+    "delivery.sink_agrees",
+    guarantee=8,
+    promise="Nothing arrived twice, nothing arrived that was not sent, everything sent arrived.",
+)
+def _sink_agrees(log: Path) -> list[dict[str, Any]]:
+    return reconcile(log)

@@ -1,5 +1,6 @@
 """Settling: what the provider said becomes state, attempt and fact, in one transaction per sub-chunk."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +12,10 @@ from campaigns.delivery.models import State
 from campaigns.delivery.reconnect import reconnected
 from loyalty.consent import operations as consent
 from loyalty.events import facts
+from loyalty.kit.logs import fields
 from loyalty.kit.sql import Sql, fetch, sql
+
+logger = logging.getLogger(__name__)
 
 FIRST_RETRY_SECONDS = 30.0
 LONGEST_RETRY_SECONDS = 3600.0
@@ -49,6 +53,13 @@ def settle(handed: Sequence[Handed], *, channel: str, owner: int, at: datetime) 
     except (OperationalError, InterfaceError):
         # Repeating is safe: what the lost commit has settled is started no more.
         return reconnected(lambda: _settle(handed, channel, owner, at))
+    except Exception:
+        # One outcome that cannot be written must not take the others' with it; alone it is left to the rescuer.
+        logger.exception("delivery.settle.failed", extra=fields(messages=len(handed)))
+        if len(handed) == 1:
+            return 0
+        middle = len(handed) // 2
+        return sum(settle(part, channel=channel, owner=owner, at=at) for part in (handed[:middle], handed[middle:]))
 
 
 def _settle(handed: Sequence[Handed], channel: str, owner: int, at: datetime) -> int:
@@ -95,7 +106,7 @@ def _statement(handed: Sequence[Handed], owner: int, at: datetime) -> Sql:
         ids=[item.id for item in handed],
         attempts=[item.attempt for item in handed],
         states=[int(_STATES[outcome.verdict]) for outcome in outcomes],
-        waits=[max(item.outcome.after or 0.0, backoff(item.attempt)) for item in handed],
+        waits=[float(max(item.outcome.after or 0.0, backoff(item.attempt))) for item in handed],
         outcomes=[outcome.verdict for outcome in outcomes],
         codes=[outcome.code for outcome in outcomes],
         providers=[clean(outcome.provider_id) for outcome in outcomes],
