@@ -4,7 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import Http404, HttpRequest
-from ninja import Field, Router, Schema
+from ninja import Body, Field, Router, Schema
 from pydantic import ConfigDict
 
 from campaigns.content import context, operations, preview, queries
@@ -47,7 +47,7 @@ class PreviewOut(Schema):
 
 
 @router.put("/templates/{key}", response=SavedOut, auth=ApiAuth("templates:write"), summary="Save a template")
-def put_template(request: HttpRequest, key: str, body: dict[str, Any]) -> dict[str, Any]:
+def put_template(request: HttpRequest, key: str, body: Body[dict[str, Any]]) -> dict[str, Any]:
     """Takes the document of kind `template`. Answers 422 with every mistake by part and line."""
     if body.get("key", key) != key:
         raise Problems([Problem("key", f"is not {key!r}, the key in the address", "make them the same")])

@@ -1,4 +1,4 @@
-"""How many messages one core renders: the newsletter of the sending bench, all limits on, every link of every person sealed."""
+"""How many messages one core renders: the newsletter of the sending bench, all limits on, every link sealed."""
 
 from pathlib import Path
 from time import process_time
@@ -71,7 +71,7 @@ def values(number: int) -> dict[str, Any]:
 
 @bench("render", unit="message", n=20_000, customers=0, targets=(Target("per_cpu_second", at_least=5_000),))
 class Render(Workload):
-    """The 9 KB newsletter with its text part and sealed links, all limits on; the raw limit is the same bytes joined."""
+    """The 9 KB newsletter with text part and sealed links, all limits on; the raw limit is the same bytes joined."""
 
     vacuum = False
 

@@ -1,4 +1,4 @@
-"""Pure: the part of Jinja2's language that templates have, by classes of its parsed tree, and what to say of the rest."""
+"""Pure: the part of Jinja2's language that templates have, as classes of its tree, and what to say of the rest."""
 
 from collections.abc import Iterator
 

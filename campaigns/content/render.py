@@ -100,6 +100,8 @@ class _Variant:
     html: _Part | None
     text: _Part | None
     urls: list[str]
+    unsubscribes: bool
+    prefers: bool
 
 
 class Renderer:
@@ -138,8 +140,9 @@ class Renderer:
         variant = self._chosen.get(locale) or self._choose(locale)
         values = {
             **{name: value if type(value) is Values else shielded(value) for name, value in context.items()},
-            "unsubscribe_url": links.unsubscribe,
-            "preferences_url": links.preferences,
+            # Each is a token to seal (3 us), so it is asked for only where the template shows it.
+            "unsubscribe_url": links.unsubscribe if variant.unsubscribes else "",
+            "preferences_url": links.preferences if variant.prefers else "",
             "_links": LinkTable(variant.urls, links.click),
             "_pixel": links.open_pixel() if variant.html else None,
             "_zone": _zone(context),
@@ -176,7 +179,13 @@ class Renderer:
         parts = {
             part: self._part(name, part, rich if part == "html" else plain) for part in ("subject", "html", "text")
         }
-        return _Variant(**parts, urls=self.links)
+        sources = "".join(self._locales[name][part] for part in parts)
+        return _Variant(
+            **parts,
+            urls=self.links,
+            unsubscribes="unsubscribe_url" in sources,
+            prefers="preferences_url" in sources,
+        )
 
     def _part(self, name: str, part: str, environment: Sandbox) -> _Part | None:
         source = self._locales[name][part]
