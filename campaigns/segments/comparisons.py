@@ -254,7 +254,7 @@ def _operand_misfit(operand: Any, kind: str) -> str | None:
     if kind == "text" and isinstance(operand, bool):
         return f"{str(operand).lower()} is no text; if a word was meant, quote it (YAML reads NO and yes as true/false)"
     if kind == "boolean" and not isinstance(operand, bool):
-        return f"{operand!s} is neither true nor false"
+        return f"{_quoted(operand)} is neither true nor false"
     try:
         if kind == "number":
             if isinstance(operand, Moment):
@@ -263,5 +263,9 @@ def _operand_misfit(operand: Any, kind: str) -> str | None:
         elif kind == "date" and not isinstance(operand, Moment):
             Moment.parse(operand)
     except ValueError as error:
-        return f"{operand!s} {error}"
+        return f"{_quoted(operand)} {error}"
     return None
+
+
+def _quoted(operand: Any) -> str:
+    return repr(operand[:60]) if isinstance(operand, str) else str(operand)

@@ -137,7 +137,8 @@ def holds(value: Value, name: str, operand: Any, clock: Clock) -> Sql:
         case "ends_with":
             return sql("right({text}, length({part}::text)) = {part}::text", text=value.text, part=operand)
         case "matches":
-            return sql("{text} ~ {pattern}::text", text=value.text, pattern=operand)
+            # A fixed collation, so that \w and (?i) mean the same whatever locale the database was made with.
+            return sql('({text} COLLATE "pg_c_utf8") ~ {pattern}::text', text=value.text, pattern=operand)
         case "within":
             return sql(
                 "({moment} > {opening}::timestamptz AND {moment} <= {now}::timestamptz)",
@@ -208,7 +209,7 @@ def _ordered(value: Value, name: str, operand: Any, clock: Clock) -> Sql:
 
 def _contains(value: Value, operand: Any) -> Sql:
     part = sql("(strpos({text}, {part}::text) > 0)", text=value.text, part=_plain(operand))
-    if value.item is None:
+    if value.item is None or value.kind == "text":
         return part
     element = sql(
         "(CASE WHEN jsonb_typeof({item}) = 'array' THEN {item} @> {wanted}::jsonb END)",
