@@ -274,7 +274,8 @@ def enroll(*, key: str, customer_ids: Sequence[int], now: datetime, event: dict[
 
 
 def _locked(key: str, may: tuple[str, ...] = (), verb: str = "") -> Flow:
-    flow = Flow.objects.select_for_update(of=("self",)).select_related("current_version").filter(key=key).first()
+    # No join here: after waiting for the lock, a joined version would still be that of before the wait.
+    flow = Flow.objects.select_for_update().filter(key=key).first()
     if flow is None:
         raise Problems([Problem("key", f"unknown flow {key!r}", "apply it first")])
     if may and flow.state not in may:
