@@ -70,7 +70,7 @@ def _insert(aim: Aim, events: Sql) -> Sql:
     """Keep goal events as conversions; returns the ids of those that are new or differ from what was kept."""
     return sql(
         """INSERT INTO conversion (goal_id, event_id, customer_id, occurred_at, value)
-        SELECT {goal}, event_id, customer_id, occurred_at, value FROM ({events}) found
+        SELECT DISTINCT ON (event_id) {goal}::int, event_id, customer_id, occurred_at, value FROM ({events}) found
         ON CONFLICT (goal_id, event_id) DO UPDATE
             SET value = excluded.value, customer_id = excluded.customer_id, occurred_at = excluded.occurred_at
             WHERE (conversion.value, conversion.customer_id, conversion.occurred_at)

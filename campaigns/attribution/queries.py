@@ -67,7 +67,7 @@ def report(*, goal: str, model: str, start: datetime | None, end: datetime, wind
     Without `window` the goal's own applies and the kept credit is read; another one is worked out for this answer.
     Raises Problems for an unknown goal or model.
     """
-    aim = _checked(goal, model)
+    aim = checked(goal, model)
     window = window or aim.window
     lines, reconciliation = _read(aim, model, start, end, window)
     return Report(
@@ -85,7 +85,7 @@ def report(*, goal: str, model: str, start: datetime | None, end: datetime, wind
     )
 
 
-def _checked(goal: str, model: str) -> Aim:
+def checked(goal: str, model: str) -> Aim:
     """The goal; raises Problems for an unknown goal, model or both."""
     problems: list[Problem] = []
     for check in (lambda: check_model(model), lambda: find_aim(goal)):
