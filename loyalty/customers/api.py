@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.http import Http404, HttpRequest
-from ninja import Router, Schema
+from ninja import Router, Schema, Status
 
 from loyalty.access.auth import ApiAuth
 from loyalty.customers import operations, queries
@@ -55,9 +55,9 @@ def patch_customer(request: HttpRequest, *, external_id: str, changes: CustomerC
 @router.delete(
     "customers/{external_id}", auth=ApiAuth("customers:write"), response={204: None}, summary="Erase a person"
 )
-def delete_customer(request: HttpRequest, *, external_id: str) -> tuple[int, None]:
+def delete_customer(request: HttpRequest, *, external_id: str) -> Status[None]:
     operations.erase_customers(customer_ids=[_customer_id(external_id)])
-    return 204, None
+    return Status(204, None)
 
 
 @router.get("customers/{external_id}/export", auth=ApiAuth("customers:read"), summary="All data about a person")

@@ -129,6 +129,7 @@ def run_import(
                 _hold(job)
                 written = write_chunk(chunk) if chunk.rows else Written(0)
                 refused += [(chunk.lines[i], chunk.rows[i], _text(problems)) for i, problems in written.rejected]
+                refused.sort(key=lambda item: item[0])
                 rejects.add(refused)
                 _advance(job, end, written, len(refused), rejects.size, now)
                 if dry_run:

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -13,10 +12,10 @@ from django.db import IntegrityError, transaction
 from loyalty.customers import merge
 from loyalty.customers.catalog import LEARNED_MAX, attribute_fields
 from loyalty.customers.models import Attribute
-from loyalty.customers.queries import by_address, by_external_id, identity_owners
+from loyalty.customers.queries import Owner, by_address, by_external_id, identity_owners
 from loyalty.customers.rows import Key, Person, Reader, fold, reader_of, taken
 from loyalty.kit.digests import address_digest
-from loyalty.kit.erasures import holders
+from loyalty.kit.erasures import PersonalData, holders
 from loyalty.kit.problems import Problem
 from loyalty.kit.sql import execute, fetch, sql
 
@@ -27,6 +26,10 @@ ATTEMPTS = 10
 LOCK_CLASS = 0x6C6F79
 LOCK_BUCKETS = 64
 OWN_PACKAGE = "loyalty.customers"
+
+
+class _Overtaken(Exception):
+    """Another transaction changed who is who between reading and locking."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,9 @@ def upsert_customers(
         try:
             with transaction.atomic(), merge.by_index():
                 return _upsert(rows, now, source, written, refused or {}, lock_all)
+        except _Overtaken:
+            if attempt == ATTEMPTS:
+                raise
         except IntegrityError as error:
             if attempt == ATTEMPTS or getattr(error.__cause__, "sqlstate", None) != "23505":
                 raise
@@ -146,6 +152,7 @@ def _find(people: list[Person]) -> tuple[list[Person], list[tuple[Person, Proble
     if nameless:
         _lock_addresses(one for person in nameless for one in person.known_by())
         _recognize(nameless, owners)
+    owners = _join(people, owners)
     found: dict[int, Person] = {}
     kept: list[Person] = []
     refused: list[tuple[Person, Problem]] = []
@@ -167,7 +174,46 @@ def _find(people: list[Person]) -> tuple[list[Person], list[tuple[Person, Proble
     return kept, refused
 
 
-def _recognize(people: Sequence[Person], owners: Mapping[Key, Any]) -> None:
+def _join(people: Sequence[Person], owners: Mapping[Key, Owner]) -> Mapping[Key, Owner]:
+    """A customer without external id whose key a row gives to somebody else was that somebody all along; who owns what."""
+    pairs: dict[int, int] = {}
+    for person in people:
+        for one in person.identities:
+            owner = owners.get(one)
+            if owner is None or owner.known or person.customer_id in (None, owner.customer_id):
+                continue
+            if owner.customer_id not in pairs.values() and person.customer_id not in pairs:
+                pairs.setdefault(owner.customer_id, person.customer_id or 0)
+    if not pairs:
+        return owners
+    everybody = {person.customer_id for person in people if person.customer_id is not None} | set(pairs)
+    query = sql("SELECT id, external_id FROM customer WHERE id = ANY({i}) ORDER BY id FOR UPDATE", i=sorted(everybody))
+    locked = dict(fetch(query))
+    if any(loser not in locked or locked[loser] is not None or pairs[loser] not in locked for loser in pairs):
+        raise _Overtaken
+    merge_customers(pairs)
+    for person in people:
+        person.customer_id = pairs.get(person.customer_id or 0, person.customer_id)
+    return {one: Owner(pairs.get(owner.customer_id, owner.customer_id), owner.known) for one, owner in owners.items()}
+
+
+def merge_customers(pairs: Mapping[int, int]) -> None:
+    """Hand everything that the losers (keys) have to the winners (values) in every package; the losers are gone then.
+
+    Goes pair by pair: people who turn out to be one are few. The caller has locked all of them.
+    """
+    with transaction.atomic():
+        for loser, winner in sorted(pairs.items()):
+            for holder in _own_last():
+                holder.merge(winner, loser)
+
+
+def _own_last() -> list[PersonalData]:
+    """Everybody who holds personal data; the profile goes last, others still look things up in it."""
+    return sorted(holders(), key=lambda item: item.package == OWN_PACKAGE)
+
+
+def _recognize(people: Sequence[Person], owners: Mapping[Key, Owner]) -> None:
     """Give people the ids of the customers who have their keys, unless those have another external id."""
     emails = [value for person in people for kind, value in person.known_by() if kind == "email"]
     phones = [value for person in people for kind, value in person.known_by() if kind == "phone"]
@@ -234,7 +280,7 @@ def erase_customers(*, customer_ids: Sequence[int]) -> int:
         query = sql("SELECT id FROM customer WHERE id = ANY({ids}) ORDER BY id FOR UPDATE", ids=list(customer_ids))
         found = [row[0] for row in fetch(query)]
         if found:
-            for holder in sorted(holders(), key=lambda item: item.package == OWN_PACKAGE):
+            for holder in _own_last():
                 holder.erase(found)
     return len(found)
 
