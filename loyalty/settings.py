@@ -1,7 +1,7 @@
 """Settings: wiring only. Every value that differs between installations comes from the environment (docs/settings.md).
 
-With `DATABASE_URL` and `REDIS_URL` unset, the embedded services of `loyalty.local` serve; whoever starts them puts their
-addresses into the environment before Django reads this file.
+With `DATABASE_URL` and `REDIS_URL` unset, the embedded services of `loyalty.local` serve; whoever starts them puts
+their addresses into the environment before Django reads this file.
 """
 
 import os
@@ -38,10 +38,13 @@ DEBUG = os.environ.get("DEBUG", "") == "1"
 SECRET_KEY = os.environ.get("SECRET_KEY") or development_secret()
 # Older secrets still verify links in mails that are already out there.
 SECRET_KEY_FALLBACKS = [key for key in os.environ.get("SECRET_KEY_FALLBACKS", "").split(",") if key]
-# Keys the hashes in the suppression list. Changing it forgets every suppression, so it is apart from SECRET_KEY in production.
+# Keys the hashes in the suppression list. Changing it forgets every suppression, so it is apart from SECRET_KEY in
+# production.
 ADDRESS_KEY = os.environ.get("ADDRESS_KEY") or SECRET_KEY
 PUBLIC_URL = os.environ.get("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
-ALLOWED_HOSTS = [host for host in os.environ.get("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1],testserver").split(",") if host]
+ALLOWED_HOSTS = [
+    host for host in os.environ.get("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1],testserver").split(",") if host
+]
 _public_host = urlsplit(PUBLIC_URL).hostname
 if _public_host and _public_host not in ALLOWED_HOSTS:
     ALLOWED_HOSTS.append(_public_host)
