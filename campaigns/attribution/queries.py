@@ -129,7 +129,7 @@ def _read(
                 LEFT JOIN dispatch d ON d.id = k.dispatch_id
                 GROUP BY 1, 2, 3, 4
             )
-            SELECT (SELECT json_agg(line) FROM line), g.*,
+            SELECT (SELECT json_agg(line)::text FROM line), g.*,
                 (SELECT count(*) FROM event_queue q WHERE q.consumer = 'attribution' AND q.type_id = {type}),
                 (SELECT count(DISTINCT s.conversion_id) FROM stale_conversion s
                     JOIN ({chosen}) c ON c.id = s.conversion_id)

@@ -84,9 +84,9 @@ class Period:
         return abs(self.months) * 30.4375 + abs(self.days)
 
     def __str__(self) -> str:
-        """The shortest text that parses to this period (`14d` becomes `2w`)."""
+        """A short text that parses to this period; weeks are told in days (`2w` becomes `14d`)."""
         if self.seconds is not None:
-            for unit in ("w", "d", "h", "m"):
+            for unit in ("d", "h", "m"):
                 if self.seconds and self.seconds % _ELAPSED[unit] == 0:
                     return f"{self.seconds // _ELAPSED[unit]}{unit}"
             return f"{self.seconds}s"

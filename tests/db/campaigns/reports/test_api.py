@@ -44,7 +44,7 @@ def test_answer(client: Client, key: str) -> None:
     answer = get(client, key, goal="order", model="linear")
     assert answer.status_code == 200, answer.content
     body = answer.json()
-    assert (body["goal"], body["model"], body["window"], body["from"]) == ("order", "linear", "1w", None)
+    assert (body["goal"], body["model"], body["window"], body["from"]) == ("order", "linear", "7d", None)
     assert body["total"] == {
         "conversions": 2.0,
         "revenue": 15.5,
@@ -75,7 +75,7 @@ def test_periods_and_windows(client: Client, key: str) -> None:
     )
     assert get(client, key, goal="order", **{"from": "2001-01-01"}).json()["total"]["conversions"] == 2
     body = get(client, key, goal="order", **{"from": "2001-01-01T00:00:00+01:00", "window": "14d"}).json()
-    assert (body["from"], body["window"], body["total"]["conversions"]) == ("2000-12-31T23:00:00Z", "2w", 2)
+    assert (body["from"], body["window"], body["total"]["conversions"]) == ("2001-01-01T00:00:00+01:00", "14d", 2)
     assert get(client, key, goal="order", **{"from": "2026-07-01"}).json()["from"] == "2026-06-30T22:00:00Z"
 
 

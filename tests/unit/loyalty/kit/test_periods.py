@@ -228,3 +228,19 @@ def test_calendar_days_keep_the_time_of_day(zone: str, wall: datetime, days: int
     there = Period(days=days).add_to(start, zone)
     assert there == (start if days == 0 else local(here.date() + timedelta(days=days), here.time(), zone))
     assert there.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("2w", "14d"),
+        ("24h", "1d"),
+        ("90m", "90m"),
+        ("120m", "2h"),
+        ("61s", "61s"),
+        ("0h", "0s"),
+        ("1 year", "12 months"),
+    ],
+)
+def test_text_is_short_and_plain(text: str, shown: str) -> None:
+    assert str(Period.parse(text)) == shown
