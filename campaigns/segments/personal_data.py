@@ -30,6 +30,14 @@ def merge(winner: int, loser: int) -> int:
 
 
 def _end(customer_ids: list[int]) -> int:
+    # The segments first: a build that holds one may want to remove the same members, and would wait for us in turn.
+    fetch(
+        sql(
+            "SELECT id FROM segment WHERE id IN"
+            " (SELECT segment_id FROM segment_member WHERE customer_id = ANY({ids}::bigint[])) ORDER BY id FOR UPDATE",
+            ids=customer_ids,
+        )
+    )
     return int(
         fetch(
             sql(
