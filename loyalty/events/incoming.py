@@ -1,7 +1,7 @@
 """Pure: reading one event as it comes from outside; tells every mistake in it, or what to store.
 
 Limits are there so that no single event can make a batch, an index or a template slow; they are part of the documented
-format. Every event passes through `read`: about 6 us each, so the fast way is written out and the slow one only names
+format. Every event passes through `read`: about 4 us each, so the fast way is written out and the slow one only names
 what is wrong.
 """
 
