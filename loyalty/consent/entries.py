@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from loyalty.customers.values import Refused, plain_text
 from loyalty.kit.problems import Problem
 
 CHANNELS = ("email", "sms", "whatsapp", "telegram", "push", "letter", "phone", "webhook")
@@ -46,20 +47,17 @@ def read_entry(given: object, *, customer_id: int = 0, now: datetime) -> tuple[C
             problems.append(Problem(name, f"{given[name]!r} is unknown", f"one of {', '.join(known)}"))
     source = given.get("source")
     if not isinstance(source, str) or not source.strip():
-        problems.append(
-            Problem("source", "is missing", "say where the person declared it; without it nothing is proven")
-        )
-    elif len(source) > TEXT_MAX or "\0" in source:
-        problems.append(Problem("source", f"is no short text of up to {TEXT_MAX} characters"))
+        remedy = "say where the person declared it; without it nothing is proven"
+        problems.append(Problem("source", "is missing", remedy))
+    else:
+        problems += _short_text("source", source)
     at, wrong = _instant(given.get("at"), now)
     problems += wrong
     text_version, evidence = given.get("text_version"), given.get("evidence")
-    if text_version is not None and (not isinstance(text_version, str) or len(text_version) > TEXT_MAX):
-        problems.append(Problem("text_version", f"is no short text of up to {TEXT_MAX} characters"))
-    if evidence is not None and not isinstance(evidence, Mapping):
-        problems.append(Problem("evidence", "is not an object"))
-    elif evidence is not None and len(json.dumps(evidence, default=str)) > EVIDENCE_MAX:
-        problems.append(Problem("evidence", f"is longer than {EVIDENCE_MAX:,} characters"))
+    if text_version is not None:
+        problems += _short_text("text_version", text_version)
+    if evidence is not None:
+        problems += _evidence(evidence)
     if problems or at is None:
         return None, problems
     entry = ConsentEntry(
@@ -73,6 +71,28 @@ def read_entry(given: object, *, customer_id: int = 0, now: datetime) -> tuple[C
         evidence=evidence,
     )
     return entry, []
+
+
+def _short_text(where: str, given: object) -> list[Problem]:
+    try:
+        if isinstance(given, str) and len(plain_text(given)) <= TEXT_MAX:
+            return []
+    except Refused as refused:
+        return [Problem(where, refused.problem, refused.remedy)]
+    return [Problem(where, f"is not a text of up to {TEXT_MAX} characters")]
+
+
+def _evidence(given: object) -> list[Problem]:
+    if not isinstance(given, Mapping):
+        return [Problem("evidence", "is not an object")]
+    try:
+        text = json.dumps(given, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except (ValueError, TypeError):
+        return [Problem("evidence", "contains what cannot be kept", "give texts, finite numbers, true, false, null")]
+    if "\\u0000" in text:
+        return [Problem("evidence", "contains a NUL character", "remove it")]
+    return [] if len(text) <= EVIDENCE_MAX else [Problem("evidence", f"is longer than {EVIDENCE_MAX:,} characters")]
 
 
 def check(entry: ConsentEntry, *, now: datetime) -> list[Problem]:

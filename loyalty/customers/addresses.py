@@ -96,7 +96,7 @@ def _timezone(text: str) -> str:
 
 @cache
 def _countries() -> frozenset[str]:
-    known = Locale("en").territories
+    known = {str(code) for code in Locale("en").territories}
     return frozenset(code for code in known if len(code) == 2 and code.isalpha()) - _NOT_COUNTRIES
 
 

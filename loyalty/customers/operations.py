@@ -152,7 +152,7 @@ def _find(people: list[Person]) -> tuple[list[Person], list[tuple[Person, Proble
     if nameless:
         _lock_addresses(one for person in nameless for one in person.known_by())
         _recognize(nameless, owners)
-    owners = _join(people, owners)
+    joined = _join(people, owners)
     found: dict[int, Person] = {}
     kept: list[Person] = []
     refused: list[tuple[Person, Problem]] = []
@@ -161,7 +161,7 @@ def _find(people: list[Person]) -> tuple[list[Person], list[tuple[Person, Proble
         if same is not None and same.external_id and person.external_id:
             person.customer_id = same = None
         clash = next(
-            (one for one in person.identities if one in owners and owners[one].customer_id != person.customer_id), None
+            (one for one in person.identities if one in joined and joined[one].customer_id != person.customer_id), None
         )
         if clash is not None:
             refused.append((person, taken(*clash)))
@@ -175,7 +175,7 @@ def _find(people: list[Person]) -> tuple[list[Person], list[tuple[Person, Proble
 
 
 def _join(people: Sequence[Person], owners: Mapping[Key, Owner]) -> Mapping[Key, Owner]:
-    """A customer without external id whose key a row gives to somebody else was that somebody all along; who owns what."""
+    """A customer without external id whose key a row gives to somebody else was that one all along; who owns what."""
     pairs: dict[int, int] = {}
     for person in people:
         for one in person.identities:

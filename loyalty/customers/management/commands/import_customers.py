@@ -56,7 +56,9 @@ class Command(ImportCommand):
 
 def _rows(chunk: Chunk, *, clear: bool) -> Iterator[dict[str, Any]]:
     """The rows as the intake takes them; cells of `attributes.x` and `identities.x` in their objects."""
-    plain, attributes, identities = [], [], []
+    plain: list[tuple[int, str]] = []
+    attributes: list[tuple[int, str]] = []
+    identities: list[tuple[int, str]] = []
     for place, field in enumerate(chunk.fields):
         if field is None:
             continue
@@ -70,7 +72,7 @@ def _rows(chunk: Chunk, *, clear: bool) -> Iterator[dict[str, Any]]:
         if clear:
             row |= {name: None for place, name in plain if not cells[place].strip()}
         if attributes:
-            given = {name: cell for place, name in attributes if (cell := cells[place].strip())}
+            given: dict[str, Any] = {name: cell for place, name in attributes if (cell := cells[place].strip())}
             if clear:
                 given |= {name: None for place, name in attributes if not cells[place].strip()}
             if given:
