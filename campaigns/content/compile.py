@@ -63,7 +63,11 @@ def compile_template(
     warnings: list[Problem] = []
     content: dict[str, Any] = {"format": FORMAT, "default": next(iter(locales), ""), "links": [], "locales": {}}
     numbers = LinkNumbers(content["links"])
+    known: set[str] = set()
     for name, parts in locales.items():
+        if (folded_name := name.lower().replace("_", "-")) in known:
+            problems.append(Problem(f"locales.{name}", "is there twice", "keep one of the two"))
+        known.add(folded_name)
         one = _Locale(name, parts, channel, purpose, words, numbers)
         try:
             content["locales"][name] = one.compile()
@@ -151,19 +155,20 @@ class _Locale:
         body = self.parts["body"]
         where = f"{self.where}.body"
         protected = Protected(body)
-        found = hygiene.check(protected, protected.text, where=where)
-        self.problems.extend(found)
-        try:
-            if mjml.is_mjml(protected.text):
-                html = mjml.to_html(protected, where=where, language=self.name)
-                if not found:
-                    self.problems.extend(hygiene.check(protected, html, where=where, lines=False))
-            elif found:
-                return None
-            else:
-                html = _inlined(protected)
-        except Problems as error:
-            self.problems.extend(error.problems)
+        is_mjml = mjml.is_mjml(protected.text)
+        found = hygiene.check(protected, protected.text, where=where, mjml=is_mjml)
+        prepared = ""
+        if is_mjml:
+            prepared, mistakes = mjml.check(protected, where=where)
+            found += mistakes
+        if not found:
+            try:
+                html = mjml.to_html(prepared, where=where, language=self.name) if is_mjml else _inlined(protected)
+                found = hygiene.check_result(protected, _as_parsed(html), where=where)
+            except Problems as error:
+                found = error.problems
+        if found:
+            self.problems.extend(found)
             return None
         html = _with_loops_in_tables(protected, html)
         if self.channel == "email" and self.purpose == "marketing" and "unsubscribe_url" in linted.always:
@@ -186,7 +191,7 @@ class _Locale:
 
     def finish(self, html: tuple[Protected, str], linted: dict[str, Linted]) -> dict[str, str]:
         protected, markup = html
-        names = linted["body"].names
+        names = linted["body"].always
         own_imprint = "imprint" in names or "sender.imprint" in names
         ending = "" if own_imprint or self.channel != "email" else FOOTER
         ending += PIXEL if self.channel == "email" else ""
@@ -205,7 +210,7 @@ class _Locale:
         if footer:
             if self.purpose == "marketing" and "unsubscribe_url" not in linted.always:
                 text += "\n\n{{ unsubscribe_url }}\n"
-            if not linted.names & {"imprint", "sender.imprint"}:
+            if not linted.always & {"imprint", "sender.imprint"}:
                 text += _TEXT_IMPRINT
         return text
 
@@ -237,6 +242,14 @@ def _inlined(protected: Protected) -> str:
                     changes.append((match.start(), match.end(), f"<!--{match.group()}-->"))
     inliner = css_inline.CSSInliner(keep_style_tags=False, keep_at_rules=True, load_remote_stylesheets=False)
     return inliner.inline(rewrite(text, changes))
+
+
+def _as_parsed(html: str) -> str:
+    """The HTML as a browser's parser understands it, for a last look: what it sees may differ from what was written."""
+    inliner = css_inline.CSSInliner(
+        inline_style_tags=False, keep_style_tags=True, keep_link_tags=True, load_remote_stylesheets=False
+    )
+    return inliner.inline(html)
 
 
 def _with_loops_in_tables(protected: Protected, text: str) -> str:

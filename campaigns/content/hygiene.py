@@ -8,7 +8,7 @@ import html
 import re
 
 from campaigns.content.markup import VOID, Piece, pieces
-from campaigns.content.protect import EXPRESSION, Protected
+from campaigns.content.protect import EXPRESSION, STATEMENT, Protected
 from loyalty.kit.problems import Problem
 
 DEPTH_MAX = 300
@@ -26,13 +26,19 @@ _NUMBERS_ONLY = re.compile(r"\|\s*(?:int|round|length|count)\s*(?:\([^()]*\))?$"
 _CSS_ACTIVE = re.compile(r"expression\s*\(|javascript:|vbscript:|-moz-binding|behavior\s*:|@import", re.I)
 
 
-def check(protected: Protected, text: str, *, where: str, lines: bool = True) -> list[Problem]:
-    """Every misplaced value and active element in `text`, whose Jinja tags are words; `lines` if it is the source."""
-    return _Check(protected, text, where, lines).run()
+def check(protected: Protected, text: str, *, where: str, mjml: bool = False) -> list[Problem]:
+    """Every misplaced value and active element in a source whose Jinja tags are words."""
+    return _Check(protected, text, where, lines=True, mjml=mjml).run()
+
+
+def check_result(protected: Protected, text: str, *, where: str) -> list[Problem]:
+    """The same for the HTML that was made of a source; it has no lines to tell."""
+    return _Check(protected, text, where, lines=False, mjml=False).run()
 
 
 class _Check:
-    def __init__(self, protected: Protected, text: str, where: str, lines: bool) -> None:
+    def __init__(self, protected: Protected, text: str, where: str, *, lines: bool, mjml: bool) -> None:
+        self.mjml = mjml
         self.protected = protected
         self.text = text
         self.where = where
@@ -47,7 +53,7 @@ class _Check:
 
     def run(self) -> list[Problem]:
         depth = 0
-        for piece in pieces(self.text):
+        for piece in pieces(self.text, mjml=self.mjml):
             inside = self.text[piece.start : piece.end]
             if piece.kind == "open":
                 self.opened(piece)
@@ -60,7 +66,9 @@ class _Check:
                 self.refuse(piece, f"<{piece.name[:30]}> is never finished", "close the tag with > and every quote")
             elif piece.kind == "raw":
                 self.raw(piece, inside)
-            elif piece.kind in ("declaration", "condition") and self.protected.word.search(inside):
+            elif piece.kind == "comment":
+                self.comment(piece, inside)
+            elif piece.kind in ("declaration", "condition", "end_condition") and self.protected.word.search(inside):
                 self.refuse(piece, "a value stands in a declaration", "move it into the text")
             if depth > DEPTH_MAX:
                 self.refuse(
@@ -75,6 +83,32 @@ class _Check:
                 self.refuse(piece, "a value stands in a style sheet", 'use a style="..." attribute')
             elif _CSS_ACTIVE.search(inside):
                 self.refuse(piece, "the style sheet loads or runs something", "write the rules out")
+
+        elif not self._whole(inside):
+            self.refuse(piece, f"a condition starts or ends inside <{piece.name}>", "put it around the whole element")
+
+    def comment(self, piece: Piece, inside: str) -> None:
+        own = not self.lines and self.protected.word.fullmatch(inside[4:-3])
+        if not own and self.protected.word.search(inside):
+            self.refuse(piece, "Jinja stands in an HTML comment", "comment out with {# and #}")
+
+    def _whole(self, text: str) -> bool:
+        """Whether every condition and loop that starts here ends here.
+
+        Otherwise leaving a branch out would leave a quote out, and what was checked as a value would be sent as markup.
+        """
+        depth = 0
+        for tag in self.protected.found(text):
+            word = tag.inside.split(None, 1)[0] if tag.kind == STATEMENT and tag.inside else ""
+            if word in ("if", "for"):
+                depth += 1
+            elif word.startswith("end"):
+                depth -= 1
+            elif word in ("elif", "else") and not depth:
+                return False
+            if depth < 0:
+                return False
+        return depth == 0
 
     def opened(self, piece: Piece) -> None:
         if self.protected.word.search(piece.name):
@@ -92,6 +126,10 @@ class _Check:
                 )
             elif found and not attribute.quoted:
                 self.refuse(piece, f"the value of {name} is not quoted", f'write {name}="..."')
+            elif not self._whole(value):
+                self.refuse(
+                    piece, f"a condition starts or ends inside the quotes of {name}", "close it before the quotes end"
+                )
             elif name.startswith("on"):
                 self.refuse(piece, f"{name} is a script, which mails may not hold", "remove it")
             elif name in ("srcdoc", "http-equiv") and (

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 VOID = frozenset(
     ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"]
 )
-RAW_TEXT = frozenset({"script", "style", "title", "textarea", "mj-style", "mj-title", "mj-preview", "xmp", "noembed"})
+RAW_TEXT = frozenset({"script", "style", "title", "textarea", "xmp", "noembed"})
+# In MJML these too; in HTML they are elements like any other.
+RAW_MJML = RAW_TEXT | {"mj-style", "mj-title", "mj-preview"}
 
 # Repetitions are bounded where a hostile text could otherwise make the search start over and over.
 _NEXT = re.compile(
@@ -20,6 +22,9 @@ _NEXT = re.compile(
 )
 _ATTRIBUTE = re.compile(r"[\s/]*(?P<name>[^\s=/>]+)(?:\s*=\s*(?P<value>\"[^\"]*\"?|'[^']*'?|[^\s>]*))?")
 _TAG_END = re.compile(r"\s*(/\s*)?>")
+# Browsers end a comment at these too (HTML standard, 13.2.5.43 and following).
+_EMPTY_COMMENT = re.compile(r"<!---?>")
+_COMMENT_END = re.compile(r"--!?>")
 _IF = re.compile(r"\[if[^\]]{0,200}\]>(?P<shown><!-->|<!---->)?", re.I)
 
 
@@ -54,8 +59,9 @@ class Piece:
         return None
 
 
-def pieces(text: str) -> Iterator[Piece]:
+def pieces(text: str, *, mjml: bool = False) -> Iterator[Piece]:
     """The text as pieces without gaps."""
+    raw_text = RAW_MJML if mjml else RAW_TEXT
     position = 0
     outlook = False
     while match := _NEXT.search(text, position):
@@ -80,7 +86,7 @@ def pieces(text: str) -> Iterator[Piece]:
             piece = _open(text, match, outlook)
         yield piece
         position = piece.end
-        if piece.kind == "open" and piece.name in RAW_TEXT and not piece.self_closing:
+        if piece.kind == "open" and piece.name in raw_text and not piece.self_closing:
             closer = re.compile(rf"</{re.escape(piece.name)}", re.I).search(text, position)
             end = closer.start() if closer else len(text)
             if end > position:
@@ -95,8 +101,10 @@ def _comment(text: str, start: int, outlook: bool) -> Piece:
         return Piece("condition", start, condition.end(), outlook=not condition.group("shown"))
     if text.startswith("<!--<![endif]-->", start):
         return Piece("end_condition", start, start + 16)
-    end = text.find("-->", start + 4)
-    return Piece("comment", start, len(text) if end < 0 else end + 3, outlook=outlook)
+    if empty := _EMPTY_COMMENT.match(text, start):
+        return Piece("comment", start, empty.end(), outlook=outlook)
+    end = _COMMENT_END.search(text, start + 4)
+    return Piece("comment", start, end.end() if end else len(text), outlook=outlook)
 
 
 def _open(text: str, match: "re.Match[str]", outlook: bool) -> Piece:

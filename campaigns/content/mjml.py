@@ -9,7 +9,7 @@ import difflib
 
 import mrml
 
-from campaigns.content.markup import RAW_TEXT, VOID, Piece, pieces, rewrite
+from campaigns.content.markup import RAW_MJML, VOID, Piece, pieces, rewrite
 from campaigns.content.protect import EXPRESSION, STATEMENT, Protected
 from loyalty.kit.problems import Problem, Problems
 
@@ -64,12 +64,14 @@ def is_mjml(body: str) -> bool:
     return next((piece.name for piece in pieces(body[:20_000]) if piece.kind == "open"), "") == "mjml"
 
 
-def to_html(protected: Protected, *, where: str, language: str) -> str:
-    """The HTML of MJML whose Jinja tags are words; raises Problems with every mistake."""
-    check = _Check(protected, where)
-    prepared = check.run()
-    if check.problems:
-        raise Problems(check.problems)
+def check(protected: Protected, *, where: str) -> tuple[str, list[Problem]]:
+    """The MJML ready for `to_html`, and every mistake in it."""
+    found = _Check(protected, where)
+    return found.run(), found.problems
+
+
+def to_html(prepared: str, *, where: str, language: str) -> str:
+    """The HTML of MJML that `check` prepared; raises Problems."""
     options = mrml.ParserOptions(include_loader=mrml.noop_loader())
     try:
         # Without fonts nothing is loaded from other people's servers when a mail is opened.
@@ -99,7 +101,7 @@ class _Check:
     def run(self) -> str:
         text = self.protected.text
         seen_body = False
-        for piece in pieces(text):
+        for piece in pieces(text, mjml=True):
             if piece.kind == "open":
                 seen_body = seen_body or piece.name == "mj-body"
                 self.opened(piece)
@@ -180,7 +182,7 @@ class _Check:
             elif between and "mj-raw" not in CHILDREN.get(parent, ()):
                 around = f"<{parent}>" if parent else "the text in <mj-body>"
                 self.refuse(piece, f"{tag.text[:60]} may not stand there", f"put it around the whole of {around}")
-            elif tag.kind == STATEMENT and parent not in RAW_TEXT:
+            elif tag.kind == STATEMENT and parent not in RAW_MJML:
                 word = f"<!--{match.group()}-->"
                 change = f"<mj-raw>{word}</mj-raw>" if between else word
                 self.changes.append((piece.start + match.start(), piece.start + match.end(), change))

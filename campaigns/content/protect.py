@@ -24,7 +24,7 @@ class Tag:
     @property
     def inside(self) -> str:
         """What stands between the delimiters, without whitespace control."""
-        return self.text[2:-2].strip("-+ \t\r\n")
+        return self.text[2:-2].removeprefix("-").removeprefix("+").removesuffix("-").removesuffix("+").strip()
 
 
 def tags(source: str) -> list[Tag]:
