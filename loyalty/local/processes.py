@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -122,9 +123,14 @@ class Forked:
         sys.stderr.flush()
         parent = os.getpid()
         self.returncode: int | None = None
-        self.pid = os.fork()
-        if self.pid == 0:
-            os._exit(self._live(run, parent, output, leave))
+        # A signal that meets the child while it still has our handlers would be lost.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+        try:
+            self.pid = os.fork()
+            if self.pid == 0:
+                os._exit(self._live(run, parent, output, leave))
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     @staticmethod
     def _live(run: Callable[[], int | None], parent: int, output: int | None, leave: Callable[[], None]) -> int:
@@ -135,6 +141,7 @@ class Forked:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
             _before_exec(parent, signal.SIGTERM)()
             leave()
             with open(os.devnull) as nothing:

@@ -80,7 +80,7 @@ def state_directory() -> Path:
 
 def write_private(path: Path, text: str) -> None:
     """Replace the file at once by one that only its owner can read."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}.new")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w") as file:
         file.write(text)
@@ -94,8 +94,8 @@ def kept_secret(name: str, *, directory: Path | None = None) -> str:
     path = (directory or state_directory()) / name
     try:
         # The link makes the first writer win, so two processes that start together agree.
-        draft = path.with_name(f"{name}.{os.getpid()}.first")
         if not path.exists():
+            draft = path.with_name(f"{name}.{secrets.token_hex(8)}")
             write_private(draft, secrets.token_urlsafe(32))
             try:
                 os.link(draft, path)
