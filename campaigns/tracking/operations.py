@@ -209,7 +209,7 @@ def _save(
         ],
         now=now,
     )
-    if message_id and changes.get((queries.message_channel(message_id), "marketing")) == "withdrawn":
+    if message_id and changes.get((queries.message_channel(message_id) or "", "marketing")) == "withdrawn":
         facts.write(
             "message.unsubscribed",
             sql(
