@@ -19,25 +19,47 @@ STEPS_PER_PERSON = 6
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 BATCH = 20_480
 
+SENDER = {
+    "host": "127.0.0.1",
+    "from_email": "shop@example.com",
+    "from_name": "Shop",
+    "imprint": "Shop Ltd, 1 High Street",
+}
+BODY = '<p>Hello</p><a href="{{ unsubscribe_url }}">Unsubscribe</a>'
+GERMAN = {"when": {"all": [{"attribute": "country", "in": ["DE", "AT"]}]}, "to": "soon"}
+STEPS = [
+    {"id": "value", "type": "split", "branches": [GERMAN], "otherwise": "later"},
+    {"id": "soon", "type": "wait", "for": "1d", "next": "hello"},
+    {"id": "later", "type": "wait", "for": "2d"},
+    {"id": "hello", "type": "send", "template": "bench"},
+    {
+        "id": "bought",
+        "type": "wait_for_event",
+        "event": "purchase",
+        "timeout": "3d",
+        "exits": {"happened": "done", "timeout": "again"},
+    },
+    {"id": "again", "type": "send", "template": "bench", "next": "end"},
+    {"id": "done", "type": "exit"},
+]
 DOCUMENTS = [
-    {"kind": "sender", "key": "bench", "channel": "email", "provider": "email_smtp",
-     "settings": {"host": "127.0.0.1", "from_email": "shop@example.com", "from_name": "Shop", "imprint": "Shop Ltd, 1 High Street"}},
-    {"kind": "template", "key": "bench", "channel": "email", "purpose": "marketing",
-     "locales": {"en": {"subject": "Hello", "body": "<p>Hello</p><a href=\"{{ unsubscribe_url }}\">Unsubscribe</a>"}}},
-    {"kind": "segment", "key": "all", "name": {"en": "Everybody"}, "rule": {"all": [{"attribute": "email", "is_set": True}]}},
-    {"kind": "flow", "key": "bench", "entry": [{"segment_entered": "all"}], "exit_on": [{"event": "order_canceled"}],
-     "steps": [
-         {"id": "value", "type": "split", "otherwise": "later",
-          "branches": [{"when": {"all": [{"attribute": "country", "in": ["DE", "AT"]}]}, "to": "soon"}]},
-         {"id": "soon", "type": "wait", "for": "1d", "next": "hello"},
-         {"id": "later", "type": "wait", "for": "2d"},
-         {"id": "hello", "type": "send", "template": "bench"},
-         {"id": "bought", "type": "wait_for_event", "event": "purchase", "timeout": "3d",
-          "exits": {"happened": "done", "timeout": "again"}},
-         {"id": "again", "type": "send", "template": "bench", "next": "end"},
-         {"id": "done", "type": "exit"},
-     ]},
-]  # fmt: skip
+    {"kind": "sender", "key": "bench", "channel": "email", "provider": "email_smtp", "settings": SENDER},
+    {
+        "kind": "template",
+        "key": "bench",
+        "channel": "email",
+        "purpose": "marketing",
+        "locales": {"en": {"subject": "Hello", "body": BODY}},
+    },
+    {"kind": "segment", "key": "all", "rule": {"all": [{"attribute": "email", "is_set": True}]}},
+    {
+        "kind": "flow",
+        "key": "bench",
+        "entry": [{"segment_entered": "all"}],
+        "exit_on": [{"event": "order_canceled"}],
+        "steps": STEPS,
+    },
+]
 
 
 @bench(

@@ -50,7 +50,9 @@ invariant(
     SELECT l.enrollment_id, l.visit, s.step FROM step_log l CROSS JOIN LATERAL unnest(l.path) AS s(step)
     JOIN flow_version v ON v.id = l.version_id
     JOIN dispatch d ON d.flow_id = v.flow_id AND d.flow_version = v.number AND d.step_no = s.step
-    WHERE NOT EXISTS (SELECT FROM message m WHERE m.dispatch_id = d.id AND m.id >> 3 = (l.enrollment_id << 22) | (l.visit::bigint << 10) | s.step)""",
+    WHERE NOT EXISTS (
+        SELECT FROM message m WHERE m.dispatch_id = d.id
+        AND m.id >> 3 = (l.enrollment_id << 22) | (l.visit::bigint << 10) | s.step)""",
 )
 invariant(
     "flows.counters",

@@ -37,7 +37,9 @@ def nested(levels: int) -> dict[str, Any]:
 
 def test_a_full_event_is_read() -> None:
     found = read(
-        event(id=17, name=" Purchase ", occurred_at="2026-11-21T09:30:00+01:00", properties={"amount": 12.5, "a": "ü\n"}),
+        event(
+            id=17, name=" Purchase ", occurred_at="2026-11-21T09:30:00+01:00", properties={"amount": 12.5, "a": "ü\n"}
+        ),
         LIMITS,
     )
     assert found == Incoming(
