@@ -4,11 +4,13 @@ exit.
 
 import os
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from django.db import connections
 
 from campaigns.flows import engine, operations, runs, waking
+from campaigns.flows.models import Flow
 from loyalty.events import partitions
 from loyalty.events.types import type_id
 from loyalty.kit.applying import apply_documents
@@ -105,7 +107,7 @@ class FlowBench(Workload):
             "TRUNCATE enrollment, flow_block, step_log, message, message_verdict, message_context, flow_count,"
             " event_queue, event, flow_run"
         )
-        flow = operations.Flow.objects.get(key="bench")
+        flow = Flow.objects.get(key="bench")
         runs.open_publish_runs(flow, now=START)
 
     def run(self) -> Done:
@@ -129,7 +131,7 @@ class FlowBench(Workload):
         self._assert_result()
         return Done(self.size.n * STEPS_PER_PERSON, seconds=seconds, extras=stages)
 
-    def _drain(self, work, at: datetime, workers: int) -> None:  # noqa: ANN001
+    def _drain(self, work: Callable[..., object], at: datetime, workers: int) -> None:
         if workers == 1:
             while work(now=at):
                 pass

@@ -52,8 +52,8 @@ class Chain:
     def arms_through(self, node: int) -> list[int]:
         return [i for i, arm in enumerate(self.arms) if any(step == node for step, _ in arm.path)]
 
-    def sends(self) -> Iterator[Branch]:
-        """The inner steps, each node once."""
+    def steps(self) -> Iterator[Node]:
+        """The instant steps of the chain, each once."""
         seen: set[int] = set()
         todo = [self.tree]
         while todo:
@@ -61,7 +61,7 @@ class Chain:
             todo += branch.ways
             if branch.node and branch.node.number not in seen:
                 seen.add(branch.node.number)
-                yield branch
+                yield branch.node
 
 
 def chain_to(graph: Graph, target: int) -> Chain:
@@ -173,13 +173,12 @@ class Move:
                 paths=self.paths(),
             )
         ]
-        for branch in self.chain.sends():
+        for node in self.chain.steps():
             rows = sql(
                 "SELECT id AS enrollment_id, customer_id, visit, entered_at, holdout FROM moved{where}",
-                where=self._only(self.chain.arms_through(branch.node.number)),
+                where=self._only(self.chain.arms_through(node.number)),
             )
-            context = self.context(branch.node.number, None)
-            effect = branch.node.type.effect(branch.node.parameters, context, f"step{branch.node.number}", rows)
+            effect = node.type.effect(node.parameters, self.context(node.number, None), f"step{node.number}", rows)
             if effect is not None:
                 pieces.append(effect)
         for status, how in ((Enrollment.Status.FINISHED, "finished"), (Enrollment.Status.EXITED, "exited")):

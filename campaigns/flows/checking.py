@@ -1,6 +1,6 @@
 """What must be true of a flow before it may be kept: structure by `graph`, references by the database."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -51,7 +51,7 @@ def _loose_checks(source: Any, declared: Declared) -> list[Problem]:
     if not isinstance(source, dict):
         return problems
     entries = source.get("entry")
-    typed = []
+    typed: list[Entry | None] = []
     for entry in entries if isinstance(entries, list) else [entries]:
         try:
             typed.append(Entry.model_validate(entry))
@@ -61,7 +61,7 @@ def _loose_checks(source: Any, declared: Declared) -> list[Problem]:
     steps = source.get("steps")
     for i, step in enumerate(steps if isinstance(steps, list) else []):
         type_name = step.get("type") if isinstance(step, dict) else None
-        if type_name not in step_types:
+        if not isinstance(type_name, str) or type_name not in step_types:
             continue
         step_type = step_types.get(type_name)
         try:
@@ -72,7 +72,7 @@ def _loose_checks(source: Any, declared: Declared) -> list[Problem]:
     return problems
 
 
-def _entries(entries: list[Entry] | list[Entry | None], declared: Declared) -> list[Problem]:
+def _entries(entries: Sequence[Entry | None], declared: Declared) -> list[Problem]:
     problems: list[Problem] = []
     wanted = {
         (i, field): getattr(entry, field)

@@ -76,7 +76,7 @@ def _typed_steps(steps: list[dict[str, Any]], step_types: Registry[Any], problem
     for index, step in enumerate(steps):
         where = f"steps[{index}]"
         type_name = step.get("type")
-        if type_name not in step_types:
+        if not isinstance(type_name, str) or type_name not in step_types:
             known = ", ".join(step_types)
             wrong = "is missing" if type_name is None else f"unknown step type {type_name!r}"
             problems.append(Problem(f"{where}.type", wrong, f"one of {known}{_guess(type_name, step_types)}"))

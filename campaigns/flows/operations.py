@@ -96,7 +96,7 @@ def _register_dispatches(flow: Flow, published: FlowVersion, graph: Graph) -> No
     for node in graph.nodes:
         if node.parameters.type != "send":
             continue
-        template = Template.objects.get(key=node.parameters.template)
+        template = Template.objects.get(key=node.parameters.template, current_version_id__isnull=False)
         sender_key = node.parameters.sender or template.sender_key
         senders = Sender.objects.filter(channel=template.channel)
         sender = senders.get(key=sender_key) if sender_key else senders.get()
@@ -105,7 +105,7 @@ def _register_dispatches(flow: Flow, published: FlowVersion, graph: Graph) -> No
             step_no=node.number,
             channel=template.channel,
             purpose=template.purpose,
-            template_version_id=template.current_version_id,
+            template_version_id=int(template.current_version_id or 0),
             sender_id=sender.pk,
             now=published.published_at,
             flow_id=flow.pk,

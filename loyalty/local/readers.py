@@ -8,7 +8,7 @@ import json
 import random
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,8 +24,8 @@ AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """Shares of the mails that are opened (of these some clicked and some unsubscribed from), and of the clicks that end in
-    a purchase."""
+    """Shares of the mails that are opened (some of them clicked, some unsubscribed from), and of the clicks that end in a
+    purchase."""
 
     opens: float = 0.35
     clicks: float = 0.15
@@ -127,21 +127,18 @@ class Readers:
                     raise
         raise AssertionError("unreachable")
 
-    def buy(self, addresses: Iterable[str], *, api_key: str, tag: str) -> tuple[int, float]:
+    def buy(self, addresses: Sequence[str], *, api_key: str, tag: str) -> tuple[int, float]:
         """Each address buys once, by `POST events/batch`; how many were taken, and their sum."""
+        amounts = [round(self.random.lognormvariate(3.3, 0.6), 2) for _ in addresses]
         events = [
             {
                 "id": f"{tag}-{i}",
                 "customer": {"email": address},
                 "name": "purchase",
                 "occurred_at": datetime.now(UTC).isoformat(),
-                "properties": {
-                    "amount": round(self.random.lognormvariate(3.3, 0.6), 2),
-                    "currency": "USD",
-                    "channel": "shop",
-                },
+                "properties": {"amount": amount, "currency": "USD", "channel": "shop"},
             }
-            for i, address in enumerate(addresses)
+            for i, (address, amount) in enumerate(zip(addresses, amounts, strict=True))
         ]
         accepted = 0
         for start in range(0, len(events), EVENTS_PER_CALL):
@@ -151,7 +148,7 @@ class Readers:
             if status != 202:
                 raise RuntimeError(f"the API refused the purchases: {status} {body[:500]!r}")
             accepted += json.loads(body)["accepted"]
-        return accepted, round(sum(event["properties"]["amount"] for event in events), 2)
+        return accepted, round(sum(amounts), 2)
 
 
 def _path(pattern: str, text: str) -> str | None:
