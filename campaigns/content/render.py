@@ -4,6 +4,7 @@
 database once per process and version (versions are immutable).
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,6 +23,7 @@ from campaigns.content.values import Values, shielded
 from loyalty.kit.problems import Problem
 
 SUBJECT_MAX = 200
+_GAPS = re.compile(r"\n(?:[ \t]*\n){2,}")
 _CONTROLS = dict.fromkeys([*range(32), 127, 0x85, 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A)], " ")
 _SURROGATES = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 
@@ -155,6 +157,8 @@ class Renderer:
                 html = variant.html.render(values) if variant.html else ""
                 part = "text"
                 text = variant.text.render(values) if variant.text else ""
+                if html and "\n\n\n" in text:  # what conditions and loops of the HTML left behind
+                    text = _GAPS.sub("\n\n", text)
         except Exception as error:
             raise RenderError(_problem(part, error)) from None
         return Rendered(one_line(subject), _clean(html), _clean(text))

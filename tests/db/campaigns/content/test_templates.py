@@ -167,7 +167,8 @@ def test_contexts_of_many_customers_need_one_query_and_leave_out_what_is_unknown
     assert len(few) == len(many) == 1
     values = made[ids[0]]
     assert dict(values["customer"]) == {
-        "external_id": "c0", "first_name": "Ada", "birth_date": "1990-05-01", "size": 38, "spent": "12.5", "tags": ["a"],
+        "external_id": "c0", "first_name": "Ada", "birth_date": "1990-05-01", "size": 38, "spent": "12.5", "tags":
+        ["a"],
     }  # fmt: skip
     assert values["event"]["amount"] == 5 and values["event"]["name"] == "cart_updated"
     assert values["flow"]["name"] == "F" and values["imprint"] == "Us" and values["now"] == "2026-11-21T09:00:00+00:00"
@@ -237,3 +238,24 @@ def test_a_refused_template_answers_with_every_mistake(api: Any) -> None:
     add_customer("c2")
     broken = api("POST", "winback/preview", {"customer": "c2"})
     assert broken.status_code == 422 and "first_name has no value" in broken.json()["error"]["details"][0]["problem"]
+
+
+def test_the_invariants_of_templates_hold_and_notice_what_breaks_them() -> None:
+    from loyalty.kit.checks import invariants
+
+    ours = {item.key: item.query for item in invariants() if item.key.startswith("content.")}
+    assert set(ours) == {"content.current_version", "content.unsubscribe"}
+
+    def violations(key: str) -> int:
+        with connection.cursor() as cursor:
+            cursor.execute(ours[key])
+            return len(cursor.fetchall())
+
+    saved = save()
+    save(key="texts", channel="sms", locales={"en": {"body": "Hi"}})
+    assert {key: violations(key) for key in ours} == {"content.current_version": 0, "content.unsubscribe": 0}
+    Template.objects.filter(key="texts").update(current_version_id=saved.version_id)
+    version = TemplateVersion.objects.get(pk=saved.version_id)
+    version.compiled["locales"]["de"]["html"] = "<p>no link</p>"
+    TemplateVersion.objects.filter(pk=version.pk).update(compiled=version.compiled)
+    assert {key: violations(key) for key in ours} == {"content.current_version": 1, "content.unsubscribe": 1}

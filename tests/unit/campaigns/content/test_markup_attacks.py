@@ -10,20 +10,17 @@ from campaigns.content.render import PlainLinks, Renderer, RenderError
 from loyalty.kit.problems import Problems
 
 FRAGMENTS = [
-    "{% if event.x %}", "{% else %}", "{% endif %}", "{% for i in event.items %}", "{% endfor %}", "{{ event.a }}", "{{ i }}",
-    '<p title="', "<p title='", '">', "'>", '"', "'", ">", "<", "/", "=", " ", "x", "<!--", "-->", "--!>", "<!-->", "<!--[if mso]>",
-    "<![endif]-->", "<!--<![endif]-->", "<b>", "</b>", '<img alt="', " onerror=alert(1) ", "<title>", "</title>", "<style>",
-    "</style>", "<xmp>", "</xmp>", "<textarea>", "<table>", "<tr>", "<td>", "</table>", "<a href='", "<a href=\"https://x.example/",
-    "<mj-style>", "</mj-style>", "<noembed>", "</noembed>", "<pre>", "&lt;script&gt;", "{# ", " #}", "<?", "<!x", "</", "<p ",
+    "{% if event.x %}", "{% else %}", "{% endif %}", "{% for i in event.items %}", "{% endfor %}", "{{ event.a }}",
+    "{{ i }}", '<p title="', "<p title='", '">', "'>", '"', "'", ">", "<", "/", "=", " ", "x", "<!--", "-->",
+    "--!>", "<!-->", "<!--[if mso]>", "<![endif]-->", "<!--<![endif]-->", "<b>", "</b>", '<img alt="',
+    " onerror=alert(1) ", "<title>", "</title>", "<style>", "</style>", "<xmp>", "</xmp>", "<textarea>", "<table>",
+    "<tr>", "<td>", "</table>", "<a href='", '<a href="https://x.example/', "<mj-style>", "</mj-style>",
+    "<noembed>", "</noembed>", "<pre>", "&lt;script&gt;", "{# ", " #}", "<?", "<!x", "</", "<p ",
 ]  # fmt: skip
 VALUES = [
-    "plain",
-    '"><script>alert(1)</script>',
-    "' onerror=alert(1) x='",
-    "--><script>x</script>",
-    "</title><script>x</script>",
-    "javascript:x",
-]
+    "plain", '"><script>alert(1)</script>', "' onerror=alert(1) x='", "--><script>x</script>",
+    "</title><script>x</script>", "javascript:x",
+]  # fmt: skip
 LINKS = PlainLinks("https://us.example/u", "https://us.example/p")
 PARSER = css_inline.CSSInliner(inline_style_tags=False, keep_style_tags=True, load_remote_stylesheets=False)
 
