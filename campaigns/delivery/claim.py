@@ -79,7 +79,7 @@ def _take(*, channel: str, owner: int, now: datetime, rows: int, senders: Sequen
             )
             UPDATE message m SET state = 1, lease_owner = {owner},
                 lease_until = clock_timestamp() + make_interval(secs => {lease})
-            FROM due WHERE m.id = due.id AND m.state = 0
+            FROM due WHERE m.id = due.id AND m.state + 0 = 0
             RETURNING m.id, m.customer_id, m.dispatch_id, m.attempt""",
             channel=channel,
             senders=list(senders),

@@ -31,6 +31,7 @@ from campaigns.delivery.settle import Handed, settle
 from campaigns.delivery.start import skip, start
 from loyalty.events import partitions
 from loyalty.kit.logs import fields
+from loyalty.kit.sql import execute
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,11 @@ IN_FLIGHT = 2
 RUN_SECONDS = 20.0
 # A provider that forgets its own timeouts is cut here: less than the lease, so that the outcome is still ours to write.
 WIRE_SECONDS = 45.0
+# Every statement of a run takes 100 to 1,000 rows by their keys. Left alone, the planner reads whole tables into
+# hashes where they are small or its statistics are old: 286 us per message for the judgment at 10,000 customers, 15 by
+# key.
+BY_KEY = "SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off"
+BY_KEY_NO_MORE = "RESET enable_hashjoin; RESET enable_mergejoin; RESET enable_seqscan"
 _NOT_RENDERED = outcomes.retry("it had no address when it was rendered", after=1.0)
 
 
@@ -80,6 +86,7 @@ class Run:
         """Send what is due for at most so many seconds; how many messages were handled (sent, skipped, failed)."""
         until = time.monotonic() + seconds
         partitions.ensure(self.now(), self.now())
+        execute(BY_KEY)
         try:
             while time.monotonic() < until and not stop():
                 routes = load.routes(self.channel)
@@ -98,6 +105,7 @@ class Run:
                 self._land(0)
             finally:
                 release(owner=self.owner)
+                execute(BY_KEY_NO_MORE)
         return self.handled
 
     def _send(self, messages: Sequence[Claimed], routes: Mapping[int, Route], stop: Callable[[], bool]) -> None:
