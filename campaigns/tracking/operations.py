@@ -19,7 +19,8 @@ from loyalty.kit.sql import Sql, execute, fetch, sql
 WITHDRAWABLE = ("marketing", "service", "tracking", "profiling")
 # Claimed per call of the chore: 5,000 hits took 60 ms.
 MOST_JUDGED = 5000
-NO_LINKS = queries.Links()
+# The short form of `targets.is_target`, which the answer must pass besides.
+WEB_ADDRESS = r"^https?://[^\s\\[:cntrl:]]+$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,58 +45,70 @@ class Answer:
     recorded: bool
 
 
-@transaction.atomic
 def record(requests: Sequence[Request]) -> list[Answer]:
     """Store hits and, for people's, the facts `message.clicked` and `message.opened`; one answer each, in order.
 
-    Who has no consent to tracking any more is sent on and leaves no trace. A click in a mail with several links waits
-    for `judge`, which knows whether the other links were fetched too. Three statements, whatever the number.
+    Who has no consent to tracking any more is sent on and leaves no trace. A click in a mail that may have several
+    links waits for `judge`, which knows whether the other links were fetched too. All in one statement, so that a burst waits
+    for one turn at the database and at the interpreter's lock, not for five.
     """
-    messages = queries.hit_messages({request.message_id for request in requests})
-    links = queries.links(message.version_id for message in messages.values())
-    answers, rows = [], []
-    for request in requests:
-        message = messages.get(request.message_id)
-        own = links.get(message.version_id, NO_LINKS) if message else NO_LINKS
-        url = request.url
-        if request.link is not None:
-            url = own.urls[request.link] if request.link < len(own.urls) else None
-        if request.kind == Hit.Kind.CLICK and not (url and is_target(url)):
-            answers.append(Answer(None, recorded=False))
-            continue
-        recorded = message is not None and message.tracked
-        answers.append(Answer(url, recorded))
-        if message is not None and recorded:
-            unsure = request.kind == Hit.Kind.CLICK and own.several
-            machine = True if request.machine else None if unsure else False
-            rows.append((request, message.customer_id, url, machine))
-    if rows:
-        _insert(rows)
-    return answers
-
-
-def _insert(rows: Sequence[tuple[Request, int, str | None, bool | None]]) -> None:
-    stored = sql(
-        """stored AS (
+    query = sql(
+        """WITH {asked}, stored AS (
             INSERT INTO hit (kind, message_id, customer_id, link, url, at, machine, user_agent, method)
-            SELECT * FROM unnest({kinds}::text[], {messages}::bigint[], {customers}::bigint[], {links}::smallint[],
-                {urls}::text[], {ats}::timestamptz[], {machines}::boolean[], {agents}::text[], {methods}::text[])
-            RETURNING kind, message_id, customer_id, link, url, at, machine)""",
-        kinds=[request.kind for request, *_ in rows],
-        messages=[request.message_id for request, *_ in rows],
-        customers=[customer for _, customer, *_ in rows],
-        links=[request.link for request, *_ in rows],
-        urls=[url for _, _, url, _ in rows],
-        ats=[request.at for request, *_ in rows],
-        machines=[machine for *_, machine in rows],
-        agents=[request.user_agent or None for request, *_ in rows],
-        methods=[request.method for request, *_ in rows],
+            SELECT kind, message_id, customer_id, link, url, at, machine, user_agent, method
+            FROM answered WHERE kept
+            RETURNING kind, message_id, customer_id, link, url, at, machine
+        ), {clicked}, {opened} SELECT url, kept FROM answered ORDER BY n""",
+        asked=_asked(requests),
+        clicked=facts.ctes("clicked", "message.clicked", _people(sql("stored"), Hit.Kind.CLICK), ask=False),
+        opened=facts.ctes("opened", "message.opened", _people(sql("stored"), Hit.Kind.OPEN), ask=False),
     )
-    written = [stored]
-    for kind, fact in ((Hit.Kind.CLICK, "message.clicked"), (Hit.Kind.OPEN, "message.opened")):
-        if any(request.kind == kind and machine is False for request, _, _, machine in rows):
-            written.append(facts.ctes(f"fact_{kind}", fact, _people(sql("stored"), kind)))
-    execute(sql("WITH {ctes} SELECT", ctes=sql(", ").join(written)))
+    return [Answer(url if url and is_target(url) else None, recorded) for url, recorded in fetch(query)]
+
+
+def _asked(requests: Sequence[Request]) -> Sql:
+    """The CTEs from `asked` to `answered`: each request with its person, where it leads and whether it may be kept.
+
+    `known` locks the people against erasure until the commit. In `version`, a call of the filter `_click` means
+    addresses made of data, so there may be any number of them.
+    """
+    return sql(
+        """asked AS (
+            SELECT * FROM unnest({kinds}::text[], {messages}::bigint[], {links}::smallint[], {urls}::text[],
+                {ats}::timestamptz[], {machines}::boolean[], {agents}::text[], {methods}::text[])
+                WITH ORDINALITY AS a (kind, message_id, link, url, at, machine, user_agent, method, n)
+        ), known AS MATERIALIZED (
+            SELECT m.id, m.customer_id, d.template_version_id, EXISTS (
+                SELECT FROM consent_state s
+                WHERE s.customer_id = m.customer_id AND s.channel = 'email' AND s.purpose = 'tracking'
+                    AND s.status = 'granted') AS tracked
+            FROM message m JOIN dispatch d ON d.id = m.dispatch_id JOIN customer c ON c.id = m.customer_id
+            WHERE m.id = ANY({messages}::bigint[]) ORDER BY c.id FOR KEY SHARE OF c
+        ), version AS MATERIALIZED (
+            SELECT v.id, v.compiled -> 'links' AS links,
+                jsonb_array_length(v.compiled -> 'links') > 1 OR EXISTS (
+                    SELECT FROM jsonb_each(v.compiled -> 'locales') l
+                    WHERE l.value ->> 'html' LIKE '%_click(%' OR l.value ->> 'text' LIKE '%_click(%') AS several
+            FROM template_version v WHERE v.id IN (SELECT template_version_id FROM known)
+        ), addressed AS (
+            SELECT a.n, a.kind, a.message_id, k.customer_id, a.link, coalesce(a.url, v.links ->> a.link::int) AS url,
+                a.at, a.user_agent, a.method, coalesce(k.tracked, false) AS tracked,
+                CASE WHEN a.machine THEN true
+                    WHEN a.kind = 'click' AND v.several THEN NULL ELSE false END AS machine
+            FROM asked a LEFT JOIN known k ON k.id = a.message_id LEFT JOIN version v ON v.id = k.template_version_id
+        ), answered AS MATERIALIZED (
+            SELECT *, tracked AND (kind <> 'click' OR coalesce(url ~* {web}, false)) AS kept FROM addressed
+        )""",
+        kinds=[request.kind for request in requests],
+        messages=[request.message_id for request in requests],
+        links=[request.link for request in requests],
+        urls=[request.url for request in requests],
+        ats=[request.at for request in requests],
+        machines=[request.machine for request in requests],
+        agents=[request.user_agent or None for request in requests],
+        methods=[request.method for request in requests],
+        web=WEB_ADDRESS,
+    )
 
 
 def _people(hits: Sql, kind: str) -> Sql:

@@ -9,14 +9,15 @@ from loyalty.kit.sql import Sql, execute, fetch, identifier, sql
 _COLUMNS = Sql("customer_id, type_id, occurred_at, ref, properties")
 
 
-def ctes(name: str, fact: str, rows: Sql) -> Sql:
+def ctes(name: str, fact: str, rows: Sql, *, ask: bool = True) -> Sql:
     """The CTEs that write `fact` for `rows`: `name AS (INSERT .. RETURNING id, customer_id, type_id, occurred_at, ref,
     properties)`, followed by `, name_queue AS (..)` if the fact has a subscriber. No WITH before, no comma after.
 
     `rows` selects customer_id, occurred_at, ref, properties in this order, one row per fact; it may name CTEs that
     stand before these. `received_at` is the transaction's own time. The months of the rows must have partitions: those
     from 3 months ago to 12 months ahead have; for others call `partitions.ensure` first. Costs one query for the
-    subscribers. Raises Problems for a malformed name.
+    subscribers; with `ask=False` none, for small sets where the question costs more than a CTE that finds nobody.
+    Raises Problems for a malformed name.
     """
     fact_type = type_id(fact)
     written = sql(
@@ -30,7 +31,7 @@ def ctes(name: str, fact: str, rows: Sql) -> Sql:
         rows=rows,
         columns=_COLUMNS,
     )
-    if not _has_subscriber(fact_type):
+    if ask and not _has_subscriber(fact_type):
         return written
     queued = sql(
         """, {queue} AS (
