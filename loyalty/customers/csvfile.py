@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from loyalty.kit.problems import Problem, Problems
 
@@ -43,8 +43,7 @@ class Opened:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One record: its cells, or what is wrong with it; the line it begins on; the byte and line after it."""
 
     cells: list[str]

@@ -91,7 +91,9 @@ def _staged(person: Person, digest: Callable[[str], bytes]) -> tuple[Any, ...]:
     values = person.values
     email, phone = values.get("email"), values.get("phone")
     kept = removed = None
-    if person.attributes:
+    if None not in person.attributes.values():
+        kept = person.attributes
+    else:
         kept = {key: value for key, value in person.attributes.items() if value is not None}
         removed = [key for key, value in person.attributes.items() if value is None]
     return (

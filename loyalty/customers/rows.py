@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from loyalty.customers.addresses import BUILT_IN, key
-from loyalty.customers.values import PARSERS, Parser, Refused, guess_type, remembered, shown
+from loyalty.customers.values import PARSERS, Parser, Refused, guess_type, shown
 from loyalty.kit.problems import Problem
 
 IDENTITY_KINDS = ("card", "anonymous_id", "device", "telegram", "whatsapp", "partner")
@@ -67,12 +67,13 @@ class Reader:
     """
 
     def __init__(self, fields: Mapping[str, tuple[Parser, str | None]], *, written: bool, room: int) -> None:
-        self._fields = {name: (remembered(parser), learned) for name, (parser, learned) in fields.items()}
+        self._fields = dict(fields)
         self._written = written
         self._room = room
-        self._columns: dict[str, Parser] = {
-            name: parser if name in UNREPEATED else remembered(parser) for name, (_, parser) in BUILT_IN.items()
-        }
+        self._columns: dict[str, Parser] = {name: parser for name, (_, parser) in BUILT_IN.items()}
+        # What a text was read as: a chunk of people holds few countries, cities and first names (8 us a row become 5).
+        self._texts: dict[str, dict[Any, Any]] = {name: {} for name in BUILT_IN if name not in UNREPEATED}
+        self._attribute_texts: dict[str, dict[Any, Any]] = {}
         self._columns["external_id"] = key
         self.learned: dict[str, str] = {}
         self.widened: set[str] = set()
@@ -81,14 +82,22 @@ class Reader:
         """The row as a person, and everything that is wrong with it."""
         person = Person([index])
         problems: list[Problem] = []
-        known = len(self.learned)
+        learned_before = len(self.learned)
         if not isinstance(row, Mapping):
             return person, [Problem("", f"{shown(row)} is not an object")]
+        texts = self._texts
+        values = person.values
         for name, value in row.items():
+            known = texts.get(name)
+            if known is not None and type(value) is str and value in known:
+                values[name] = known[value]
+                continue
             parser = self._columns.get(name)
             if parser is not None:
                 try:
-                    person.values[name] = None if value is None or value == "" else parser(value)
+                    values[name] = stored = None if value is None or value == "" else parser(value)
+                    if known is not None and type(value) is str:
+                        known[value] = stored
                 except Refused as refused:
                     problems.append(Problem(name, refused.problem, refused.remedy))
             elif name == "attributes":
@@ -106,12 +115,13 @@ class Reader:
                 problems.append(Problem("", "does not say who it is about", remedy))
             person.values.pop("external_id", None)
         if problems:
-            self._forget(list(self.learned)[known:])
+            self._forget(list(self.learned)[learned_before:])
         return person, problems
 
     def _forget(self, names: Sequence[str]) -> None:
         for name in names:
             del self.learned[name], self._fields[name]
+            self._attribute_texts.pop(name, None)
             self._room += 1
 
     def _read_attributes(self, person: Person, given: object, problems: list[Problem]) -> None:
@@ -126,6 +136,11 @@ class Reader:
                     if name in person.values or name == "external_id":
                         raise Refused("is given twice", "give it once, at the top or in attributes")
                     person.values[name] = None if value is None or value == "" else parser(value)
+                elif type(value) is str:
+                    known = self._attribute_texts.setdefault(name, {})
+                    if value not in known:
+                        known[value] = self._attribute(name, value)
+                    person.attributes[name] = known[value]
                 else:
                     person.attributes[name] = self._attribute(name, value)
             except Refused as refused:
@@ -147,6 +162,7 @@ class Reader:
             guess_type(value, written=self._written)
             self.widened.add(name)
             self._fields[name] = (as_it_is, "text")
+            self._attribute_texts.pop(name, None)
             return as_it_is(value)
 
     def _learn(self, name: str, value: Any) -> tuple[Parser, str | None]:
@@ -157,7 +173,7 @@ class Reader:
         type_ = guess_type(value, written=self._written)
         self._room -= 1
         self.learned[name] = type_
-        self._fields[name] = (remembered(PARSERS[type_]), type_)
+        self._fields[name] = (PARSERS[type_], type_)
         return self._fields[name]
 
 

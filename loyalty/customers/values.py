@@ -167,22 +167,6 @@ PARSERS: dict[str, Parser] = {
 }
 
 
-def remembered(parser: Parser) -> Parser:
-    """The parser, asked once for each text: a chunk of people holds few countries, cities and first names."""
-    known: dict[str, Any] = {}
-
-    def parse(value: Any) -> Any:
-        if type(value) is not str:
-            return parser(value)
-        try:
-            return known[value]
-        except KeyError:
-            result = known[value] = parser(value)
-            return result
-
-    return parse
-
-
 def guess_type(value: Any, *, written: bool) -> str:
     """The type of an attribute that nobody announced, from its first value; `written`: the value is the text of a cell.
 
