@@ -191,11 +191,62 @@ LOGGING = {
     },
 }
 
+# What the admin says beside its title, so that nobody mistakes a trial for the real thing.
+ENVIRONMENT_LABEL = os.environ.get("ENVIRONMENT_LABEL") or (_("One machine") if _embedded else "")
+
+# The sidebar of the admin: (page, title, Material symbol, permission); everybody sees what their permissions open.
+SIDEBAR = [
+    ("", [("admin:index", _("Dashboard"), "space_dashboard", "")]),
+    (
+        _("People"),
+        [
+            ("admin:customers_customer_changelist", _("Customers"), "group", "customers.view_customer"),
+            ("admin:segments_segment_changelist", _("Segments"), "filter_alt", "segments.view_segment"),
+            ("admin:consent_consententry_changelist", _("Consent"), "verified_user", "consent.view_consententry"),
+            ("admin:consent_suppression_changelist", _("Suppressions"), "block", "consent.view_suppression"),
+            ("admin:customers_attribute_changelist", _("Attributes"), "sell", "customers.view_attribute"),
+            ("admin:events_eventtype_changelist", _("Events"), "bolt", "events.view_eventtype"),
+        ],
+    ),
+    (
+        _("Campaigns"),
+        [
+            ("admin:planning_campaign_changelist", _("Campaigns"), "campaign", "planning.view_campaign"),
+            ("admin:flows_flow_changelist", _("Flows"), "account_tree", "flows.view_flow"),
+            ("admin:content_template_changelist", _("Templates"), "article", "content.view_template"),
+            ("admin:channels_sender_changelist", _("Senders"), "outgoing_mail", "channels.view_sender"),
+        ],
+    ),
+    (
+        _("Results"),
+        [
+            ("admin:delivery_message_changelist", _("Messages"), "mail", "delivery.view_message"),
+            ("admin:planning_goal_changelist", _("Goals"), "flag", "planning.view_goal"),
+            ("admin:attribution_report", _("Attribution"), "monitoring", "attribution.view_conversion"),
+        ],
+    ),
+    (
+        _("Operations"),
+        [
+            ("admin:local_operations", _("Queues and chores"), "conveyor_belt", "local.view_chorestate"),
+            ("admin:local_mailbox", _("Mailbox"), "inbox", "local.view_mailbox"),
+            ("admin:customers_importjob_changelist", _("Imports"), "upload_file", "customers.view_importjob"),
+            ("admin:access_apikey_changelist", _("API keys"), "key", "access.view_apikey"),
+            ("admin:auth_user_changelist", _("Users"), "person", "auth.view_user"),
+            ("admin:auth_group_changelist", _("Roles"), "badge", "auth.view_group"),
+        ],
+    ),
+]
+
 UNFOLD = {
     "SITE_TITLE": _("Loyalty campaigns"),
     "SITE_HEADER": _("Loyalty campaigns"),
     "SITE_SYMBOL": "loyalty",
+    "SITE_URL": None,
     "SHOW_LANGUAGES": True,
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
+    "ENVIRONMENT": "loyalty.kit.sidebar.environment",
+    "STYLES": ["loyalty.kit.sidebar.styles"],
+    "SIDEBAR": {"show_search": False, "navigation": "loyalty.kit.sidebar.sidebar"},
 }

@@ -6,9 +6,10 @@ leaves the theme replaceable.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import update_wrapper
 from typing import Any
 
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db import connection
@@ -45,8 +46,8 @@ class LargeTablePaginator(Paginator):  # type: ignore[type-arg]
             with connection.cursor() as cursor:
                 # Partitions carry their own estimates.
                 cursor.execute(
-                    "SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint FROM pg_class c WHERE c.oid = %s::regclass"
-                    " OR c.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = %s::regclass)",
+                    "SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint FROM pg_class c"
+                    " WHERE c.oid = %s::regclass OR c.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = %s::regclass)",
                     [query.model._meta.db_table] * 2,
                 )
                 estimate = int(cursor.fetchone()[0])
@@ -60,7 +61,9 @@ class Act:
     """A button of a detail page. It asks first (GET shows the question), acts on POST, and says what it did.
 
     `run(obj, data)` calls one operation and returns a sentence; it may raise Problems. `allowed` hides it where it
-    makes no sense; `form`, if any, asks for what the operation needs and its cleaned data are `data`.
+    makes no sense; `form`, if any, asks for what the operation needs. `data` are its cleaned data, and in "by" the name
+    of the user. `permission` ("customers.delete_customer") is needed instead of the right to change the object; `after`
+    names the page to go to instead of back, for what is gone afterwards.
     """
 
     label: Any
@@ -69,6 +72,8 @@ class Act:
     allowed: Callable[[Any], bool] = lambda obj: True
     danger: bool = False
     form: type[Form] | None = None
+    permission: str = ""
+    after: str = ""
 
 
 class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
@@ -107,13 +112,18 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
         return self.panel_template
 
     def _acts_for(self, request: HttpRequest, obj: Any) -> list[tuple[str, Act]]:
-        if not self.may_act(request):
-            return []
-        return [(key, act) for key, act in self.acts.items() if act.allowed(obj)]
+        return [
+            (self._act_url(obj.pk, key), act)
+            for key, act in self.acts.items()
+            if self.may_act(request, act) and act.allowed(obj)
+        ]
 
-    def may_act(self, request: HttpRequest) -> bool:
-        """Acting needs the model's change permission, although nothing can be edited by hand."""
-        return bool(request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}"))
+    def _act_url(self, object_id: Any, act: str) -> str:
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_act", args=[object_id, act])
+
+    def may_act(self, request: HttpRequest, act: Act) -> bool:
+        """Acting needs the act's permission or the model's change permission, although nothing is edited by hand."""
+        return request.user.has_perm(act.permission or f"{self.opts.app_label}.change_{self.opts.model_name}")
 
     def get_urls(self) -> list[Any]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_act"
@@ -126,7 +136,7 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
         chosen = self.acts.get(act)
         if obj is None or chosen is None:
             raise Http404
-        if not self.may_act(request):
+        if not self.may_act(request, chosen):
             raise PermissionDenied
         back = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[object_id])
         if not chosen.allowed(obj):
@@ -134,19 +144,46 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
             return HttpResponseRedirect(back)
         form = chosen.form(request.POST or None) if chosen.form else None
         if request.method == "POST" and (form is None or form.is_valid()):
+            data = (form.cleaned_data if form else {}) | {"by": request.user.get_username()}
             try:
-                messages.success(request, chosen.run(obj, form.cleaned_data if form else {}))
+                messages.success(request, chosen.run(obj, data))
             except Problems as error:
                 for problem in error.problems:
                     messages.error(request, str(problem))
-            return HttpResponseRedirect(back)
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "object": obj,
-            "act": chosen,
-            "form": form,
-            "back": back,
-            "title": chosen.label,
-        }
-        return TemplateResponse(request, "admin/act.html", context)
+                if form:
+                    return self._ask(request, obj, chosen, form, back)
+                return HttpResponseRedirect(back)
+            return HttpResponseRedirect(reverse(chosen.after) if chosen.after else back)
+        return self._ask(request, obj, chosen, form, back)
+
+    def _ask(self, request: HttpRequest, obj: Any, act: Act, form: Form | None, back: str) -> TemplateResponse:
+        context = {"opts": self.opts, "object": obj, "act": act, "form": form, "back": back, "title": act.label}
+        return page(request, "admin/act.html", context)
+
+
+PageView = Callable[..., HttpResponseBase]
+_pages: list[Any] = []
+
+
+def admin_page(route: str, *, name: str, permission: str) -> Callable[[PageView], PageView]:
+    """Decorator: serve the view at `/admin/<route>` as `admin:<name>`, to staff with the permission."""
+
+    def decorate(view: PageView) -> PageView:
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if not request.user.has_perm(permission):
+                raise PermissionDenied
+            return view(request, *args, **kwargs)
+
+        _pages.append(path(route, admin.site.admin_view(update_wrapper(guarded, view)), name=name))
+        return view
+
+    return decorate
+
+
+# A hook of the theme's site: addresses of pages that stand beside those of the models.
+admin.site.extra_urls = lambda: list(_pages)  # type: ignore[attr-defined]
+
+
+def page(request: HttpRequest, template: str, context: Mapping[str, Any]) -> TemplateResponse:
+    """A page of the admin with everything its frame needs; `context` has the title."""
+    return TemplateResponse(request, template, {**admin.site.each_context(request), **context})

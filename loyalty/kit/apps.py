@@ -11,4 +11,4 @@ class KitConfig(AppConfig):
     verbose_name = _("Kit")
 
     def ready(self) -> None:
-        autodiscover_modules("documents", "tasks", "invariants", "personal_data")
+        autodiscover_modules("documents", "tasks", "invariants", "personal_data", "panels")

@@ -21,6 +21,8 @@ class ChoreState(models.Model):
         verbose_name = _("chore")
         verbose_name_plural = _("chores")
         ordering = ["key"]
+        # Beside the view on chores: what the sink kept are letters to people.
+        permissions = [("view_mailbox", _("Can read the mails of the sink"))]
 
     def __str__(self) -> str:
         return self.key
