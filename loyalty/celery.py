@@ -6,7 +6,7 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import setup_logging, worker_process_init
-from kombu import Queue
+from kombu import Exchange, Queue
 
 from loyalty.local.processes import die_with_parent
 
@@ -30,7 +30,8 @@ def declare_queues(sender: Celery, **_extras: Any) -> None:
     """All queues of the house, so that a worker started without -Q serves everything."""
     from loyalty.kit.chores import QUEUES
 
-    sender.conf.task_queues = [Queue(name) for name in QUEUES]
+    # An exchange each: queues that share the default one would all get every message.
+    sender.conf.task_queues = [Queue(name, Exchange(name), routing_key=name) for name in QUEUES]
 
 
 @setup_logging.connect

@@ -5,6 +5,7 @@ Nothing is stored, because chores are idempotent looks for due work: after a res
 
 import logging
 import time
+from datetime import timedelta
 from typing import Any
 
 from celery.beat import ScheduleEntry, Scheduler
@@ -15,6 +16,7 @@ from loyalty.kit.logs import fields
 logger = logging.getLogger(__name__)
 
 TELL_AGAIN = 30.0
+LONG_AGO = timedelta(days=365)
 
 
 def schedule() -> dict[str, dict[str, Any]]:
@@ -37,6 +39,8 @@ class ChoreScheduler(Scheduler):  # type: ignore[misc]
 
     def setup_schedule(self) -> None:
         self.merge_inplace(schedule())
+        for entry in self.schedule.values():
+            entry.last_run_at = self.app.now() - LONG_AGO
 
     def apply_entry(self, entry: ScheduleEntry, producer: Any = None) -> None:
         try:

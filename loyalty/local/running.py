@@ -39,7 +39,8 @@ def run_chore(
     item: Chore, *, now: Callable[[], datetime] = clock.now, budget: float = BUDGET, alone: bool | None = None
 ) -> Run:
     """Run the chore until it is idle or `budget` seconds are over; never raises what the chore or the database raises."""
-    close_old_connections()
+    if not connection.in_atomic_block:
+        close_old_connections()
     begun = time.monotonic()
     done, error = 0, None
     started_at: datetime | None = None
@@ -78,9 +79,10 @@ def _tell_failure(key: str, error: str, failure: Exception) -> None:
 
 def _note_end(key: str, done: int, ms: int, error: str | None) -> None:
     try:
-        if connection.in_atomic_block is False:
+        if not connection.in_atomic_block:
             connection.close_if_unusable_or_obsolete()
         values = {"key": key, "done": done, "ms": ms, "error": error}
         execute(statement("loyalty.local", "chore_finished"), values)
     except (DatabaseError, InterfaceError):
-        connection.close()  # told already, or the next run tells
+        if not connection.in_atomic_block:
+            connection.close()  # told already, or the next run tells

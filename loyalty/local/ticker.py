@@ -42,7 +42,8 @@ class Ticker:
 
     def turn(self) -> int:
         """One look; how many chores ran."""
-        close_old_connections()
+        if not connection.in_atomic_block:
+            close_old_connections()
         states = {key: (last, age) for key, last, age in fetch(_STATES)}
         chosen = self.due(states)
         for item in chosen:
