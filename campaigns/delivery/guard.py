@@ -7,6 +7,7 @@ locks of the customers, in the transaction that marks it started.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 from campaigns.delivery.reasons import NUMBERS
@@ -37,6 +38,7 @@ class Scope:
     purpose: Sql
     entered_at: Sql
     customer_id: Sql
+    now: datetime
     holdout: Sql | None = None
     dispatch_state: Sql | None = None
     sender_state: Sql | None = None

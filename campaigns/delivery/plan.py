@@ -22,7 +22,7 @@ def plan_ctes(name: str, dispatch: Dispatch, rows: Sql, now: datetime, *, due_at
     planned for `due_at` (a timestamptz expression; `now` if unset). A message that exists already fails the statement:
     the caller's transaction must not move anybody it does not write for.
     """
-    verdicts = judgment(_scope(dispatch))
+    verdicts = judgment(_scope(dispatch, now))
     judged = sql(
         """{judged} AS MATERIALIZED (
             SELECT r.enrollment_id, r.customer_id, r.visit, r.entered_at{columns}
@@ -72,7 +72,7 @@ def _writes(name: str, dispatch: Dispatch, verdicts: Judgment, now: datetime, du
     return [messages, refusals]
 
 
-def _scope(dispatch: Dispatch) -> Scope:
+def _scope(dispatch: Dispatch, now: datetime) -> Scope:
     """The guards' view at plan time: one dispatch, so almost everything is a constant. Its state and that of its sender
     are asked when it is sent: what is planned while a flow is paused waits."""
     exits = [ExitRule(Sql("true"), dispatch.exit_on)] if dispatch.exit_on else []
@@ -81,6 +81,7 @@ def _scope(dispatch: Dispatch) -> Scope:
         purpose=sql("{purpose}::text", purpose=dispatch.purpose),
         entered_at=Sql("r.entered_at"),
         customer_id=Sql("r.customer_id"),
+        now=now,
         holdout=Sql("r.holdout"),
         exits=exits,
     )

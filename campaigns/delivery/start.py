@@ -65,6 +65,7 @@ def _statement(
         purpose=Sql("d.purpose"),
         entered_at=Sql("m.entered_at"),
         customer_id=Sql("m.customer_id"),
+        now=at,
         dispatch_state=Sql("d.state"),
         sender_state=Sql("s.state"),
         exits=_exit_rules(exits),
