@@ -1,6 +1,6 @@
 """The beat scheduler: its schedule is the list of chores, kept in memory.
 
-Nothing is stored, because chores are idempotent looks for due work: after a restart all are due at once, which is right.
+Nothing is stored, because chores are idempotent looks for due work: after a restart all are due at once.
 """
 
 import logging

@@ -54,8 +54,8 @@ class Embedded:
 
     def launch_sink(self, output: int | None = None) -> subprocess.Popen[bytes]:
         """Start the mail sink; it is light enough (no Django) to be a program of its own."""
-        command = [sys.executable, "-m", "loyalty.local.sink"]
-        options = ["--directory", self.directory / "sink", "--port", str(self.sink_port), "--quiet"]
+        command: list[str | Path] = [sys.executable, "-m", "loyalty.local.sink"]
+        options: list[str | Path] = ["--directory", self.directory / "sink", "--port", str(self.sink_port), "--quiet"]
         self.sink_process = processes.start(
             [*command, *options],
             account=None,

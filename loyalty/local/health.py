@@ -49,6 +49,10 @@ _COUNTS: tuple[tuple[str, str, list[str], str, str], ...] = (
     ),
 )
 
+_CHORES = """
+SELECT key, extract(epoch FROM clock_timestamp() - last_finished_at)::float8, runs, failures FROM chore_state
+"""
+
 
 @cache
 def _broker(_pid: int) -> "redis.Redis":
@@ -127,8 +131,7 @@ class HouseCollector(Collector):
         runs = GaugeMetricFamily("loyalty_chore_runs", "Runs of the chore so far", labels=["chore"])
         failures = GaugeMetricFamily("loyalty_chore_failures", "Failed runs of the chore so far", labels=["chore"])
         known = {item.key for item in all_chores()}
-        query = "SELECT key, extract(epoch FROM clock_timestamp() - last_finished_at)::float8, runs, failures FROM chore_state"
-        for key, age, ran, failed in fetch(query):
+        for key, age, ran, failed in fetch(_CHORES):
             if key in known:
                 if age is not None:
                     ages.add_metric([key], age)

@@ -1,14 +1,14 @@
 """Carries hints to the workers: "there is work for this chore". Losing one costs at most the chore's own interval.
 
-A hint is sent once until a worker takes it: a marker in Redis (SET NX) stands for "one is under way", across all processes.
+A hint is sent once until a worker takes it: a marker in Redis (SET NX) stands for "one is under way" for all processes.
 With the broker down the first request waits for at most `TIMEOUT` twice, then no one tries for `PAUSE` seconds.
 """
 
 import logging
 import os
 import time
+from contextlib import suppress
 from functools import cache
-from typing import Any
 
 import redis
 from django.conf import settings
@@ -27,7 +27,7 @@ _quiet_until = 0.0
 
 
 @cache
-def _client(_pid: int) -> "redis.Redis[Any]":
+def _client(_pid: int) -> redis.Redis:
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, retry=None)
 
 
@@ -54,7 +54,5 @@ def taken(key: str) -> None:
     """A worker has begun: later work deserves a new hint. Called before the chore looks, so nothing is missed."""
     if time.monotonic() < _quiet_until:
         return
-    try:
+    with suppress(redis.RedisError):  # the marker ends by itself
         _client(os.getpid()).delete(_PREFIX + key)
-    except redis.RedisError:
-        pass  # the marker ends by itself

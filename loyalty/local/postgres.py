@@ -1,7 +1,7 @@
 """The embedded PostgreSQL: the server programs of a wheel (or Debian's), supervised by us.
 
-Only the programs are used, never the wheel's Python layer, which changes the rights of folders above the data and hands out
-dead servers after a crash.
+Only the programs are used, never the wheel's Python layer, which changes the rights of folders above the data and
+hands out dead servers after a crash.
 """
 
 import importlib.util
@@ -24,6 +24,7 @@ ROLE = "loyalty"
 DATABASE = "loyalty"
 START_TIMEOUT = 60.0  # crash recovery may have to replay max_wal_size
 GIGABYTE = 1024**3
+SHARED_MEMORY = "/dev/shm"  # noqa: S108
 
 
 def find_programs() -> Path:
@@ -107,7 +108,7 @@ class Postgres:
         write_private(note, self.password)
         if account:
             os.chown(note, account.pw_uid, account.pw_gid)
-        command = [
+        command: list[str | Path] = [
             *(self.programs / "initdb", "-D", draft, "-U", ROLE, "--encoding=UTF8", "--auth=scram-sha-256"),
             *(f"--pwfile={note}", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C.UTF-8"),
             *("--data-checksums", "--no-instructions"),
@@ -239,7 +240,7 @@ class Postgres:
             "log_parameter_max_length_on_error": "0",
             "log_checkpoints": "off",
         }
-        if shutil.disk_usage("/dev/shm").total < GIGABYTE // 2:
+        if shutil.disk_usage(SHARED_MEMORY).total < GIGABYTE // 2:
             chosen["dynamic_shared_memory_type"] = "mmap"  # containers give 64 MB, parallel queries want more
         if self.throw_away:
             chosen |= {

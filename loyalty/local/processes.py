@@ -99,7 +99,7 @@ def runs(pid: int, mark: str) -> bool:
 
 
 def reachable_copy(program_root: Path, *, account: pwd.struct_passwd | None, state: Path, can_enter: bool) -> Path:
-    """`program_root` itself, or a copy inside the state directory when the account cannot get to it (a root-only home)."""
+    """`program_root` itself, or a copy in the state directory when the account cannot get there (a root-only home)."""
     if account is None or can_enter:
         return program_root
     stamp = int(program_root.stat().st_mtime)

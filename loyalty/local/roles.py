@@ -5,6 +5,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +14,32 @@ LANES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("sender", ("send.email",)),
 )
 
+_HEAVY = (
+    "celery.apps.beat",
+    "celery.apps.worker",
+    "celery.concurrency.prefork",
+    "celery.fixups.django",
+    "celery.worker.consumer",
+    "celery.worker.strategy",
+    "gunicorn.app.base",
+    "gunicorn.workers.gthread",
+    "kombu.transport.redis",
+    "loyalty.wsgi",
+)
+
 
 def preload() -> None:
     """Import all that the children need, once; forked children then start in milliseconds."""
-    import celery.apps.beat
-    import celery.apps.worker
-    import celery.concurrency.prefork
-    import celery.fixups.django
-    import celery.worker.consumer
-    import celery.worker.strategy
-    import gunicorn.app.base
-    import gunicorn.workers.gthread
-    import kombu.transport.redis  # noqa: F401
+    for module in _HEAVY:
+        import_module(module)
     from django.conf import settings
     from django.urls import get_resolver
 
-    import loyalty.celery
-    import loyalty.wsgi  # noqa: F401
-
     Path(settings.STATIC_ROOT).mkdir(exist_ok=True)  # stays empty here; without it whitenoise complains at each start
     get_resolver().url_patterns  # noqa: B018 - reading it imports every view
-    loyalty.celery.app.finalize(auto=True)
+    from loyalty.celery import app
+
+    app.finalize(auto=True)
 
 
 def web(host: str, port: int, *, workers: int = 2, threads: int = 8) -> Callable[[], int]:

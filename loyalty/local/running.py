@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 BUDGET = 20.0
 SAME_ERROR_AGAIN = 60.0  # seconds before an unchanged failure is logged with its traceback again
-# Chores of these queues are heavy and gain nothing from a second copy at the same time; the others claim disjoint batches.
+# Chores of these queues are heavy and gain nothing from a second run beside them; the others claim disjoint batches.
 ALONE = frozenset({"segments", "reports", "maintenance"})
 
 _told: dict[str, tuple[str, float]] = {}
@@ -38,7 +38,7 @@ class Run:
 def run_chore(
     item: Chore, *, now: Callable[[], datetime] = clock.now, budget: float = BUDGET, alone: bool | None = None
 ) -> Run:
-    """Run the chore until it is idle or `budget` seconds are over; never raises what the chore or the database raises."""
+    """Run the chore until it is idle or `budget` seconds are over; what it or the database raises is only told."""
     if not connection.in_atomic_block:
         close_old_connections()
     begun = time.monotonic()

@@ -1,7 +1,8 @@
 """What happens before Django reads its settings: find or start the services that this command needs.
 
-`up`, `demo` and `services` own them for as long as they run. Any other command that needs a database, with none named in the
-environment and none running, starts the embedded ones for itself, migrates a fresh database and stops them at its end.
+`up`, `demo` and `services` own them for as long as they run. Any other command that needs a database, with none named
+in the environment and none running, starts the embedded ones for itself, migrates a fresh database and stops them at
+its end.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """The mail sink: a real SMTP server on 127.0.0.1 that delivers nothing and forgets nothing.
 
-`python -m loyalty.local.sink --directory DIR --port N`. It speaks SMTP with PIPELINING, 8BITMIME, SMTPUTF8 and SIZE, and
-answers 250 only after the mail is written. Own protocol code, because it must not be what limits a measured sender:
-aiosmtpd takes about 1,000 mails/s of a core, this more than 10,000.
+`python -m loyalty.local.sink --directory DIR --port N`. It speaks SMTP with PIPELINING, 8BITMIME, SMTPUTF8 and SIZE,
+and answers 250 only after the mail is written. Own protocol code, because it must not be what limits a measured sender:
+it takes more than 25,000 mails/s of 9 KB, the usual SMTP libraries about 1,000.
 """
 
 import argparse

@@ -1,8 +1,8 @@
-"""How the mail sink keeps what it accepted: one JSON line per mail in `log.jsonl`, the raw mails end to end in `mails-*.eml`.
+"""What the mail sink keeps: one JSON line per mail in `log.jsonl`, the raw mails end to end in `mails-*.eml`.
 
-A line is `{"n", "at", "mail_from", "rcpt": [...], "message_id", "size", "headers": {"x-...": ...}, "file", "offset"}` and, for
-a mail whose sender was left without an answer on purpose, `"fault": "dropped"`. `n` counts from 1 without gaps. Both files are
-only appended to; a mail counts as accepted when its line is complete.
+A line is `{"n", "at", "mail_from", "rcpt": [...], "message_id", "size", "headers": {"x-...": ...}, "file", "offset"}`
+and, for a mail whose sender was left without an answer on purpose, `"fault": "dropped"`. `n` counts from 1, no gaps.
+Both files are only appended to; a mail counts as accepted when its line is complete.
 """
 
 import fcntl
@@ -30,7 +30,8 @@ class Mail:
 def noted_headers(raw: bytes) -> tuple[str, dict[str, str]]:
     """The Message-ID and all X- headers (names in lower case) of a raw mail."""
     end = raw.find(b"\r\n\r\n")
-    message_id, noted, last = "", {}, ""
+    noted: dict[str, str] = {}
+    last = ""
     for line in raw[: end if end >= 0 else len(raw)].split(b"\r\n"):
         if line[:1] in (b" ", b"\t"):
             if last:
@@ -68,7 +69,7 @@ class SinkLog:
         self._offset = os.fstat(self._raw).st_size
 
     def _recover(self) -> int:
-        """Cut a line that a killed sink left unfinished (its mail was never acknowledged); the number of the last mail."""
+        """Cut a line that a killed sink left unfinished (its mail was never acknowledged); the last mail's number."""
         size = os.fstat(self._log).st_size
         tail = os.pread(self._log, 1024**2, max(0, size - 1024**2))
         whole = tail.rfind(b"\n") + 1
@@ -78,7 +79,7 @@ class SinkLog:
         return int(json.loads(lines[-1])["n"]) if lines else 0
 
     def append(self, mails: list[Mail]) -> None:
-        """Write the mails, their lines last; on return the kernel has all. Raises OSError (disk full) with nothing logged."""
+        """Write the mails, their lines last; on return the kernel has all. Raises OSError (disk full)."""
         if self._offset > FILE_SIZE:
             os.close(self._raw)
             self._file_number += 1

@@ -1,4 +1,4 @@
-"""The whole house in one terminal: services, web, workers, beat, ticker, mail sink. `up` runs it, and so does the demo."""
+"""The whole house in one terminal: services, web, workers, beat, ticker, mail sink. `up` and the demo run it."""
 
 import gc
 import http.client
@@ -65,7 +65,7 @@ class Site:
             raise state.StateError("the house is up already in another terminal (same STATE_DIR)")
 
     def prepare(self) -> None:
-        """Everything before the children: imports, migrations, first login; leaves no connection and no thread behind."""
+        """Everything before the children: imports, migrations, first login; leaves no connection and no thread."""
         roles.preload()
         if runtime.started:
             runtime.started.wait()

@@ -26,7 +26,7 @@ class StateError(RuntimeError):
 
 
 def service_account() -> pwd.struct_passwd | None:
-    """The account that services run as: `nobody` when we are root (PostgreSQL refuses root), else None for ourselves."""
+    """The account services run as: `nobody` when we are root (PostgreSQL refuses root), None for ourselves."""
     if os.geteuid() != 0:
         return None
     try:
@@ -45,17 +45,14 @@ def can_enter(path: Path, account: pwd.struct_passwd) -> bool:
             status = folder.stat()
         except FileNotFoundError:
             continue
-        if status.st_uid == account.pw_uid:
-            bit = 0o100
-        else:
-            bit = 0o010 if status.st_gid == account.pw_gid else 0o001
-        if not status.st_mode & bit:
+        group_or_others = 0o010 if status.st_gid == account.pw_gid else 0o001
+        if not status.st_mode & (0o100 if status.st_uid == account.pw_uid else group_or_others):
             return False
     return True
 
 
 def state_directory() -> Path:
-    """The directory, made if need be: STATE_DIR, else `.state` in the project, else one under /var/lib; raises StateError."""
+    """STATE_DIR, else `.state` in the project, else a folder under /var/lib; made if need be. Raises StateError."""
     account = service_account()
     given = os.environ.get("STATE_DIR")
     path = Path(given).absolute() if given else REPOSITORY / ".state"

@@ -31,9 +31,9 @@ class Child(Protocol):
 class Part:
     """One process to keep alive.
 
-    `launch(output)` starts it with its output going to that descriptor. Parts stop in order of `stage`, those of one stage
-    together: `stop_signal`, then after `patience` seconds the process group is killed. `essential`: the whole ends with it
-    (its exit status becomes ours) instead of starting it again; without `restart` it simply stays away.
+    `launch(output)` starts it with its output going to that descriptor. Parts stop in order of `stage`, those of one
+    stage together: `stop_signal`, then after `patience` seconds the process group is killed. `essential`: the whole
+    ends with it (its exit status becomes ours) instead of starting it again; without `restart` it simply stays away.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The ticker: a loop that needs no broker. It runs what no worker has run lately, so the house moves on without Redis."""
+"""The ticker: a loop that needs no broker. It runs what no worker has run lately: the house moves on without Redis."""
 
 import logging
 import threading
@@ -34,9 +34,8 @@ class Ticker:
         chosen = []
         for item in all_chores():
             last, age = states.get(item.key, (None, None))
-            if age is None:
-                chosen.append(item)
-            elif age >= item.every and (self.own.get(item.key) == last or age >= item.every + max(GRACE, item.every)):
+            grace = 0.0 if self.own.get(item.key) == last else max(GRACE, item.every)
+            if age is None or age >= item.every + grace:
                 chosen.append(item)
         return chosen
 

@@ -67,7 +67,7 @@ class Valkey:
         self.port = self.port or processes.free_port(last)
 
     def launch(self) -> subprocess.Popen[bytes]:
-        """Start the server process without waiting for it to answer. Settings go by standard input: ps shows no password."""
+        """Start the server without waiting for it to answer. Settings go by standard input: ps shows no password."""
         settings = "\n".join(
             (
                 "bind 127.0.0.1",

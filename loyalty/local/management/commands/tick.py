@@ -14,7 +14,7 @@ MAX_ROUNDS = 100_000
 
 
 class Command(BaseCommand):
-    help = "Run all that is due (events, segments, entries, steps, deliveries, ...) once, or with --until-idle until nothing is."
+    help = "Run all that is due (segments, entries, steps, deliveries, ...) once, or --until-idle: until nothing is."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
