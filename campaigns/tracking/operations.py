@@ -1,10 +1,14 @@
 """Writes what readers did: hits and their facts as sets, opt-outs and preferences one person at a time."""
 
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
+from psycopg import Cursor
 
 from campaigns.tracking import queries
 from campaigns.tracking.machines import JUDGE_AFTER_SECONDS, SCAN_SECONDS
@@ -19,6 +23,9 @@ from loyalty.kit.sql import Sql, execute, fetch, sql
 WITHDRAWABLE = ("marketing", "service", "tracking", "profiling")
 # Claimed per call of the chore: 5,000 hits took 60 ms.
 MOST_JUDGED = 5000
+# A connection that answered this long ago is taken to be alive.
+ALIVE_SECONDS = 1.0
+_used = threading.local()
 # The short form of `targets.is_target`, which the answer must pass besides.
 WEB_ADDRESS = r"^https?://[^\s\\[:cntrl:]]+$"
 
@@ -49,8 +56,8 @@ def record(requests: Sequence[Request]) -> list[Answer]:
     """Store hits and, for people's, the facts `message.clicked` and `message.opened`; one answer each, in order.
 
     Who has no consent to tracking any more is sent on and leaves no trace. A click in a mail that may have several
-    links waits for `judge`, which knows whether the other links were fetched too. All in one statement, so that a burst waits
-    for one turn at the database and at the interpreter's lock, not for five.
+    links waits for `judge`, which knows whether the other links were fetched too. All in one statement, so that a burst
+    waits for one turn at the database and at the interpreter's lock, not for five.
     """
     query = sql(
         """WITH {asked}, stored AS (
@@ -63,7 +70,22 @@ def record(requests: Sequence[Request]) -> list[Answer]:
         clicked=facts.ctes("clicked", "message.clicked", _people(sql("stored"), Hit.Kind.CLICK), ask=False),
         opened=facts.ctes("opened", "message.opened", _people(sql("stored"), Hit.Kind.OPEN), ask=False),
     )
-    return [Answer(url if url and is_target(url) else None, recorded) for url, recorded in fetch(query)]
+    return [Answer(url if url and is_target(url) else None, kept) for url, kept in _prepared(query)]
+
+
+def _prepared(query: Sql) -> list[tuple[Any, ...]]:
+    """Run a statement that is planned once per connection: planning took 0.7 ms, running 0.5 ms for 8 hits.
+
+    Django asks each connection once per request whether it is alive, another turn at the database; here only one that
+    may have been idle is asked.
+    """
+    if time.monotonic() - getattr(_used, "at", 0.0) > ALIVE_SECONDS:
+        connection.close_if_health_check_failed()
+    connection.ensure_connection()
+    with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
+        rows = cursor.execute(query.text, query.params, prepare=True).fetchall()
+    _used.at = time.monotonic()
+    return rows
 
 
 def _asked(requests: Sequence[Request]) -> Sql:

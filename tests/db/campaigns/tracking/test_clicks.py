@@ -14,7 +14,7 @@ from campaigns.delivery import links
 from campaigns.tracking import operations
 from campaigns.tracking.models import Hit
 from loyalty.kit import clock
-from loyalty.kit.sql import execute, fetch
+from loyalty.kit.sql import Sql, execute, fetch
 from tests.db.campaigns.tracking.conftest import Send, consent, facts, hits
 
 pytestmark = pytest.mark.django_db
@@ -236,21 +236,29 @@ def test_links_made_of_data_count_as_several(client: Client, send: Send) -> None
     assert hits() == [("click", True, "GET")] * 2
 
 
-def test_a_set_costs_the_same_queries_whatever_its_size(send: Send) -> None:
+def test_a_set_is_one_statement_whatever_its_size(send: Send, monkeypatch: pytest.MonkeyPatch) -> None:
     mails = [send(links=SCANNED if number % 2 else ("https://shop.example/offer",)) for number in range(20)]
+    statements: list[str] = []
+    prepared = operations._prepared
 
-    def record(number: int) -> int:
+    def counted(query: Sql) -> list[tuple[object, ...]]:
+        statements.append(query.text)
+        return prepared(query)
+
+    monkeypatch.setattr(operations, "_prepared", counted)
+    for number in (1, 20):
         requests = [
             operations.Request(Hit.Kind.CLICK, mail.message_id, 0, None, clock.now(), False, "", "GET")
             for mail in mails[:number]
         ]
-        with CaptureQueriesContext(connection) as queries:
+        with CaptureQueriesContext(connection) as others:
             answers = operations.record(requests)
         assert all(answer.url and answer.recorded for answer in answers)
-        return len(queries)
-
-    record(20)  # types and links are remembered
-    assert record(2) == record(20) <= 6
+        assert len(others) == 0
+    assert len(statements) == 2
+    assert len(set(statements)) == 1
+    assert len(facts("message.clicked")) == 11
+    assert hits().count(("click", None, "GET")) == 10
 
 
 def test_agents_are_cut_and_cleaned(client: Client, send: Send) -> None:
