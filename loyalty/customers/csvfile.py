@@ -17,6 +17,8 @@ from loyalty.kit.problems import Problem, Problems
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
 BLOCK_BYTES = 1 << 20
+# What a file of rejected rows begins with: mended, it can be imported as it is.
+REJECTED_HEADER = ("line", "problems")
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -212,7 +214,9 @@ def _fields(
     fields: list[str | None] = []
     for name in header:
         key = field_key(name)
-        if key in wishes:
+        if header[:2] == REJECTED_HEADER and name in REJECTED_HEADER and key not in wishes:
+            fields.append(None)
+        elif key in wishes:
             field = _mapped(wishes[key], known, prefixes)
             if wishes[key] and field is None:
                 names = ", ".join(column.name for column in columns)

@@ -37,7 +37,7 @@ from typing import Any, BinaryIO
 from django.db import transaction
 from tqdm import tqdm
 
-from loyalty.customers.csvfile import Column, Line, Opened, open_csv, read_lines
+from loyalty.customers.csvfile import REJECTED_HEADER, Column, Line, Opened, open_csv, read_lines
 from loyalty.customers.models import ImportJob
 from loyalty.kit.problems import Problem, Problems
 
@@ -270,7 +270,7 @@ class Rejects:
             self._stream.truncate(self.size)
             self._stream.seek(self.size)
         if self.size == 0:
-            writer.writerow(["line", "problems", *self._opened.header])
+            writer.writerow([*REJECTED_HEADER, *self._opened.header])
         for line, cells, problems in refused:
             writer.writerow([line, problems, *cells])
         self._stream.write(text.getvalue().encode())

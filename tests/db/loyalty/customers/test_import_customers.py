@@ -79,6 +79,14 @@ def test_good_rows_go_in_and_bad_ones_into_a_file_with_line_and_reasons(run: Any
     assert violations() == []
 
 
+def test_the_file_of_rejected_rows_can_be_mended_and_imported(run: Any, tmp_path: Path) -> None:
+    run("external_id,email\na,nobody\n")
+    mended = (tmp_path / "rejected-people.csv").read_text().replace("a,nobody", "a,a@example.com")
+    assert mended.startswith("line,problems,external_id,email\n2,")
+    assert "1 new" in run(mended)
+    assert Customer.objects.get().attributes == {}
+
+
 def test_the_same_file_again_changes_nothing_and_says_so(run: Any) -> None:
     run(CONTENT, "--map", "Kunde=external_id")
     before = list(Customer.objects.order_by("id").values())
