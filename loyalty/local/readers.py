@@ -24,8 +24,7 @@ AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """Shares of the mails that are opened (some of them clicked, some unsubscribed from), and of the clicks that end in a
-    purchase."""
+    """Shares of the mails that are opened, some of them clicked or unsubscribed from; `buys` is a share of the clicks."""
 
     opens: float = 0.35
     clicks: float = 0.15
@@ -68,15 +67,18 @@ class Readers:
         self._host, self._port = parts.hostname or "127.0.0.1", parts.port
         self._own = threading.local()
 
-    def read_new(self) -> Reading:
-        """Read every mail that came since the last call. Who does what is drawn first, in the order of the mails; then
-        several people are at it at once."""
+    def read_new(self, *, at_most: int) -> Reading:
+        """Read the mails that came since the last call, the first `at_most` of them; the others stay unread for good.
+        Who does what is drawn first, in the order of the mails; then several people are at it at once.
+        """
         done = Reading()
         acts: list[Act] = []
         for entry in self.mailbox.entries():
             if entry.n <= self.seen:
                 continue
             self.seen = entry.n
+            if done.mails >= at_most:
+                continue
             done.mails += 1
             acts += self._plan(entry, done)
         with ThreadPoolExecutor(AT_ONCE) as pool:

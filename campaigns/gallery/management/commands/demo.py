@@ -91,8 +91,8 @@ def credit_lines(report: Report) -> list[str]:
     whole = report.reconciliation
     lines.append(
         f"  {'sum':<40} {report.total.conversions:>10,.2f} conversions {report.total.revenue:>12,.2f} USD;"
-        f" goal events {whole.goal_events:,}, difference {whole.conversions_difference:g} /"
-        f" {whole.revenue_difference:g}"
+        f" goal events {whole.goal_events:,}, difference {whole.conversions_difference.normalize():f} /"
+        f" {whole.revenue_difference.normalize():f}"
     )
     return lines
 
