@@ -123,7 +123,8 @@ class Scenario:
             organic = self._quiet_buyers(reading.clickers) if reading.mails else []
             orders, value = self._order([*reading.buyers, *organic])
         self.say(
-            f"  {reading.mails:,} mails looked at, {reading.opened:,} opened, {reading.clicked:,} clicked, {orders:,} orders"
+            f"  {reading.mails:,} mails looked at, {reading.opened:,} opened, {reading.clicked:,} clicked,"
+            f" {orders:,} orders"
             f" over {value:,.2f}, {reading.unsubscribed:,} unsubscribed, {reading.refused:,} refused"
         )
         if what == "first mails":

@@ -24,7 +24,7 @@ AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """Shares of the mails that are opened, some of them clicked or unsubscribed from; `buys` is a share of the clicks."""
+    """Shares of the mails that are opened, some of them clicked or unsubscribed from; `buys` is of the clicks."""
 
     opens: float = 0.35
     clicks: float = 0.15
