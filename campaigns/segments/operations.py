@@ -99,6 +99,16 @@ def delete_segment(*, key: str) -> int:
     return count
 
 
+def rebuild_segment(*, key: str, now: datetime) -> Segment:
+    """Build the members anew: at once where there are few customers and no other session is at it, else soon."""
+    if not Segment.objects.filter(key=key).update(rebuild_at=now):
+        raise Problems([Problem("key", f"there is no segment {key!r}")])
+    segment = Segment.objects.get(key=key)
+    _build_soon(segment, now)
+    segment.refresh_from_db()
+    return segment
+
+
 def _subscribe() -> None:
     """Subscribe to exactly the event types that segments read."""
     wanted = {name for item in stored_segments().values() for name in item.reads.events}
@@ -121,8 +131,8 @@ def _subscribe() -> None:
 def _build_soon(segment: Segment, now: datetime) -> None:
     """Build now where it is quick and everything the rule refers to is built; else leave it to the chore."""
     stored = stored_segments()
-    inner = stored[segment.key].reads.segments
-    ready = all(
+    inner = stored[segment.key].reads.segments if segment.key in stored else ()
+    ready = segment.key in stored and all(
         key in stored and stored[key].built_at is not None and not _due(stored[key].rebuild_at, now) for key in inner
     )
     if ready and _few_customers() and refresh.build(segment.id, now=now) is not None:

@@ -49,8 +49,8 @@ def as_moment(value: Any) -> datetime | None:
         found = datetime.fromisoformat(value)
     except ValueError:
         return None
-    # A naive datetime is on the clocks of the shop; of an hour that comes twice PostgreSQL takes the second.
-    return (found if found.tzinfo else found.replace(tzinfo=BERLIN, fold=1)).astimezone(UTC)
+    # A naive datetime is on the clocks of the shop; of an hour that comes twice the first is meant.
+    return (found if found.tzinfo else found.replace(tzinfo=BERLIN)).astimezone(UTC)
 
 
 def opening(window: str) -> datetime:

@@ -24,6 +24,13 @@ CREATE FUNCTION segment_number(item jsonb) RETURNS numeric LANGUAGE sql IMMUTABL
     END
 $$"""
 
+# Of an hour that comes twice PostgreSQL takes the second; everywhere else in this product it is the first.
+INSTANT = """
+CREATE FUNCTION segment_instant(wall timestamp, zone text) RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN ((wall AT TIME ZONE zone) - interval '1 hour') AT TIME ZONE zone = wall
+        THEN (wall AT TIME ZONE zone) - interval '1 hour' ELSE wall AT TIME ZONE zone END
+$$"""
+
 # STABLE like pg_input_is_valid; the session's own zone and date style have no say, for only ISO text is let through.
 MOMENT = r"""
 CREATE FUNCTION segment_moment(item jsonb, zone text) RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS $$
@@ -31,7 +38,7 @@ CREATE FUNCTION segment_moment(item jsonb, zone text) RETURNS timestamptz LANGUA
         WHEN item #>> '{}' ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$' THEN
             CASE WHEN pg_input_is_valid(item #>> '{}', 'date') THEN (item #>> '{}')::date::timestamp AT TIME ZONE zone END
         WHEN item #>> '{}' ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?$' THEN
-            CASE WHEN pg_input_is_valid(item #>> '{}', 'timestamp') THEN (item #>> '{}')::timestamp AT TIME ZONE zone END
+            CASE WHEN pg_input_is_valid(item #>> '{}', 'timestamp') THEN segment_instant((item #>> '{}')::timestamp, zone) END
         WHEN item #>> '{}' ~
             '^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})$' THEN
             CASE WHEN pg_input_is_valid(item #>> '{}', 'timestamptz') THEN (item #>> '{}')::timestamptz END
@@ -56,6 +63,7 @@ class Migration(migrations.Migration):
     operations = [
         migrations.RunSQL(TEXT, "DROP FUNCTION segment_text(jsonb)"),
         migrations.RunSQL(NUMBER, "DROP FUNCTION segment_number(jsonb)"),
+        migrations.RunSQL(INSTANT, "DROP FUNCTION segment_instant(timestamp, text)"),
         migrations.RunSQL(MOMENT, "DROP FUNCTION segment_moment(jsonb, text)"),
         migrations.RunSQL(ANNIVERSARY, "DROP FUNCTION segment_anniversary(date, date)"),
     ]
