@@ -65,10 +65,14 @@ async def transfer(
                 refusal = data
             if refusal is not None:
                 results[current.place] = of_reply(refusal)
-                if data.code == 354:  # the server waits for a body nobody will get
+                _close_if_leaving(refusal)
+                if data.code == 354:
+                    # The server waits for a body although it took no recipient (RFC 2920 3.1 allows that): an empty one
+                    # ends it. One that refused the sender and went on is not to be trusted with a dot.
+                    if not mail.ok:
+                        raise Broken("the server went on after a refusal")
                     connection.write(b".\r\n")
                     await connection.read()
-                _close_if_leaving(refusal)
                 connection.write(b"RSET\r\n")
                 following = _next(connection, queue, results, eight_bit)
                 if following is not None:

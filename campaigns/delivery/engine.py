@@ -18,6 +18,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from django.db import InterfaceError, OperationalError, connection
+
 from campaigns.channels import loop
 from campaigns.channels import outcome as outcomes
 from campaigns.channels.outcome import Outcome
@@ -27,6 +29,7 @@ from campaigns.delivery.compose import Composed, compose
 from campaigns.delivery.halves import halved
 from campaigns.delivery.load import Route
 from campaigns.delivery.models import Dispatch
+from campaigns.delivery.reconnect import reconnected
 from campaigns.delivery.settle import Handed, settle
 from campaigns.delivery.start import skip, start
 from loyalty.events import partitions
@@ -85,20 +88,17 @@ class Run:
     def work(self, seconds: float, stop: Callable[[], bool]) -> int:
         """Send what is due for at most so many seconds; how many messages were handled (sent, skipped, failed)."""
         until = time.monotonic() + seconds
-        partitions.ensure(self.now(), self.now())
-        execute(BY_KEY)
         try:
+            self._prepare()
             while time.monotonic() < until and not stop():
-                routes = load.routes(self.channel)
-                senders = {key: route.rate for key, route in routes.items() if route.trouble is None}
-                taken = claim(channel=self.channel, owner=self.owner, now=self.now(), senders=senders)
-                if taken.messages:
-                    self._send(taken.messages, routes, stop)
-                elif taken.wait is not None:
-                    self._land(0)
-                    time.sleep(min(taken.wait, max(until - time.monotonic(), 0)))
-                else:
+                try:
+                    wait = self._round(stop)
+                except (OperationalError, InterfaceError):
+                    self._reconnect()
+                    continue
+                if wait is None:
                     break
+                time.sleep(min(wait, max(until - time.monotonic(), 0)))
         finally:
             # Whatever happened above: settle what flies, give back what was only claimed.
             try:
@@ -107,6 +107,33 @@ class Run:
                 release(owner=self.owner)
                 execute(BY_KEY_NO_MORE)
         return self.handled
+
+    def _prepare(self) -> None:
+        try:
+            partitions.ensure(self.now(), self.now())
+            execute(BY_KEY)
+        except (OperationalError, InterfaceError):  # the server was restarted while this worker was idle
+            self._reconnect()
+
+    def _round(self, stop: Callable[[], bool]) -> float | None:
+        """Claim once and send it; seconds to wait before the next round, None when nothing is due."""
+        routes = load.routes(self.channel)
+        senders = {key: route.rate for key, route in routes.items() if route.trouble is None}
+        taken = claim(channel=self.channel, owner=self.owner, now=self.now(), senders=senders)
+        if taken.messages:
+            self._send(taken.messages, routes, stop)
+            return 0.0
+        self._land(0)
+        return taken.wait
+
+    def _reconnect(self) -> None:
+        """After a lost connection: settle what flies, give back what was claimed (nobody here remembers it), go on."""
+        if connection.in_atomic_block:
+            raise
+        logger.warning("delivery.database.reconnecting")
+        reconnected(lambda: execute(BY_KEY))
+        self._land(0)
+        release(owner=self.owner)
 
     def _send(self, messages: Sequence[Claimed], routes: Mapping[int, Route], stop: Callable[[], bool]) -> None:
         given = Given(load.dispatches(messages), routes)
@@ -137,8 +164,9 @@ class Run:
         attempts: dict[int, int] = {}
         for started in halved(messages, partial(self._start, given), refused):
             attempts.update(started)
-        skip(refused, owner=self.owner, at=self.now(), gate="batch", code="render_error")
+        # Nothing may come between the start and the hand-over that could fail and leave a doubt for nothing.
         self._hand_over([message for message in messages if message.id in attempts], attempts, composed, given)
+        skip(refused, owner=self.owner, at=self.now(), gate="batch", code="render_error")
 
     def _compose(self, given: Given, messages: Sequence[Claimed]) -> Composed:
         at = self.now()
