@@ -14,6 +14,10 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty.settings")
 
 app = Celery("loyalty")
 app.config_from_object("django.conf:settings", namespace="CELERY")
+# A broker may be away for longer than the default of 100 attempts.
+app.conf.broker_connection_max_retries = None
+# Says the same for early acknowledged tasks as the default, without its warning at every loss of the broker.
+app.conf.worker_cancel_long_running_tasks_on_connection_loss = True
 app.conf.beat_scheduler = "loyalty.local.beat:ChoreScheduler"
 
 

@@ -30,12 +30,13 @@ _HEAVY = (
 
 def preload() -> None:
     """Import all that the children need, once; forked children then start in milliseconds."""
-    for module in _HEAVY:
-        import_module(module)
     from django.conf import settings
     from django.urls import get_resolver
 
     Path(settings.STATIC_ROOT).mkdir(exist_ok=True)  # stays empty here; without it whitenoise complains at each start
+    for module in _HEAVY:
+        import_module(module)
+
     get_resolver().url_patterns  # noqa: B018 - reading it imports every view
     from loyalty.celery import app
 
