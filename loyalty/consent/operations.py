@@ -137,6 +137,12 @@ def _lock(which: Sql) -> list[int]:
     return [row[0] for row in fetch(sql("SELECT id FROM customer WHERE {w} ORDER BY id FOR UPDATE", w=which))]
 
 
+def normalized(channel: str, address: str) -> str:
+    """The address as the profile would hold it; as it came when it is none."""
+    given, _refused = _normalized(channel, [address])
+    return given[0] if given else address
+
+
 def _normalized(channel: str, addresses: Sequence[str]) -> tuple[list[str], list[tuple[int, Problem]]]:
     """The addresses as the profile would hold them, without which their hashes would never meet."""
     read: Parser = phone if channel in PHONE_CHANNELS else email if channel == "email" else plain_text

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from loyalty.customers.addresses import BUILT_IN
+from loyalty.customers.addresses import BUILT_IN, phone
 from loyalty.customers.models import Customer, CustomerIdentity
 from loyalty.customers.rows import IDENTITY_KINDS, Key
 from loyalty.customers.values import Refused, plain_text
@@ -141,3 +141,49 @@ def _text(value: Any) -> str:
     if isinstance(value, bytes | memoryview):
         return bytes(value).hex()
     return value.isoformat() if isinstance(value, date | datetime) else str(value)
+
+
+FOUND_MAX = 1_000
+# Behind every text that begins with what stands before it: lets an index of any collation find beginnings.
+_LAST = "\U0010ffff"
+
+
+def find(term: str) -> list[int]:
+    """The customers that a person at a desk means: an external id or email (or the beginning of one), a phone number or
+    an identity's value. Every part is answered by an index; at most FOUND_MAX.
+    """
+    text = term.strip().replace("\0", "")
+    lowered = text.lower()
+    try:
+        number = phone(text)
+    except Refused:
+        number = text
+    query = sql(
+        "(SELECT id FROM customer WHERE external_id >= {text} AND external_id < {text_end} LIMIT {most})"
+        " UNION (SELECT id FROM customer WHERE lower(email) >= {low} AND lower(email) < {low_end} LIMIT {most})"
+        " UNION (SELECT id FROM customer WHERE phone = {number} LIMIT {most})"
+        " UNION (SELECT customer_id FROM customer_identity WHERE kind = ANY({kinds}) AND value = {text}) LIMIT {most}",
+        text=text,
+        text_end=text + _LAST,
+        low=lowered,
+        low_end=lowered + _LAST,
+        number=number,
+        kinds=list(IDENTITY_KINDS),
+        most=FOUND_MAX,
+    )
+    return [row[0] for row in fetch(query)]
+
+
+def countries() -> list[str]:
+    """The countries that occur, one probe of the index each."""
+    rows = fetch(
+        """
+        WITH RECURSIVE found AS (
+            (SELECT country FROM customer WHERE country IS NOT NULL ORDER BY country LIMIT 1)
+            UNION ALL
+            SELECT (SELECT country FROM customer WHERE country > found.country ORDER BY country LIMIT 1)
+            FROM found WHERE found.country IS NOT NULL
+        )
+        SELECT country FROM found WHERE country IS NOT NULL"""
+    )
+    return [row[0] for row in rows]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from loyalty.events.models import Event
 from loyalty.events.names import fold
 from loyalty.events.types import known
 from loyalty.kit.problems import Problem, Problems
@@ -150,3 +151,17 @@ def _position(cursor: str) -> tuple[datetime, int]:
         return _EPOCH + micros * _MICROSECOND, event_id
     except (ValueError, OverflowError):
         raise Problems([Problem("cursor", "is none of ours", "pass on `next` as it came, or leave it out")]) from None
+
+
+def last_seen() -> dict[int, datetime]:
+    """When the last event of each type happened, by id of the type: one probe per type and partition."""
+    rows = fetch(
+        "SELECT t.id, e.occurred_at FROM event_type t CROSS JOIN LATERAL ("
+        "SELECT occurred_at FROM event WHERE type_id = t.id ORDER BY occurred_at DESC LIMIT 1) e"
+    )
+    return dict(rows)
+
+
+def newest(type_id: int, *, limit: int = PAGE) -> list[Event]:
+    """The latest events of one type, whoever they happened to."""
+    return list(Event.objects.filter(type_id=type_id).order_by("-occurred_at")[:limit])

@@ -47,7 +47,8 @@ class LargeTablePaginator(Paginator):  # type: ignore[type-arg]
                 # Partitions carry their own estimates.
                 cursor.execute(
                     "SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint FROM pg_class c"
-                    " WHERE c.oid = %s::regclass OR c.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = %s::regclass)",
+                    " WHERE c.oid = %s::regclass"
+                    " OR c.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = %s::regclass)",
                     [query.model._meta.db_table] * 2,
                 )
                 estimate = int(cursor.fetchone()[0])
@@ -106,6 +107,9 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
             if obj is not None:
                 context |= {"object": obj, "acts": self._acts_for(request, obj), **self.panels(request, obj)}
         return super().change_view(request, object_id, form_url, context)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [] if self.panel_template else super().get_fieldsets(request, obj)
 
     @property
     def change_form_template(self) -> str | None:  # type: ignore[override]

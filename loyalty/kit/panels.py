@@ -8,14 +8,19 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One panel: a template that draws its `<section class="panel">`, and the template's context."""
+    """One panel: a template that draws its `<section class="panel">`, and the template's context.
+
+    Panels stand side by side where there is room; a `wide` one takes the whole width.
+    """
 
     template: str
     context: dict[str, Any] = field(default_factory=dict)
+    wide: bool = False
 
 
 class CustomerPanel(Protocol):
@@ -50,11 +55,19 @@ def customer_panel(order: int, *, permission: str) -> Callable[[CustomerPanel], 
     return decorate
 
 
-def customer_panels(request: HttpRequest, customer_id: int) -> list[Panel]:
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A panel as HTML."""
+
+    html: str
+    wide: bool
+
+
+def customer_panels(request: HttpRequest, customer_id: int) -> list[Drawn]:
     """All panels that this user may see of this customer."""
-    made = [
-        item.make(request, customer_id)
-        for item in sorted(_panels.values(), key=lambda item: (item.order, item.name))
-        if request.user.has_perm(item.permission)
-    ]
-    return [panel for panel in made if panel is not None]
+    drawn = []
+    for item in sorted(_panels.values(), key=lambda item: (item.order, item.name)):
+        panel = item.make(request, customer_id) if request.user.has_perm(item.permission) else None
+        if panel:
+            drawn.append(Drawn(render_to_string(panel.template, panel.context, request), panel.wide))
+    return drawn

@@ -1,0 +1,255 @@
+"""Consent in the admin: a customer's consents with a button to record a declaration, all entries, suppressed
+addresses."""
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import Http404, HttpRequest, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import display
+
+from loyalty.consent import operations, queries
+from loyalty.consent.models import CHANNELS, ConsentEntry, ConsentState, Purpose, Status, Suppression
+from loyalty.consent.operations import PHONE_CHANNELS
+from loyalty.customers.models import Customer
+from loyalty.customers.queries import find
+from loyalty.kit.admin import ReadOnlyAdmin, admin_page, page
+from loyalty.kit.clock import now
+from loyalty.kit.digests import address_digest
+from loyalty.kit.panels import Panel, customer_panel
+from loyalty.kit.problems import Problems
+
+CHANNEL_NAMES = {
+    "email": _("Email"),
+    "sms": _("SMS"),
+    "whatsapp": _("WhatsApp"),
+    "telegram": _("Telegram"),
+    "push": _("Push"),
+    "letter": pgettext_lazy("channel", "Letter"),
+    "phone": pgettext_lazy("channel", "Phone"),
+    "webhook": _("Webhook"),
+}
+CHANNEL_CHOICES = [(channel, CHANNEL_NAMES[channel]) for channel in CHANNELS]
+REASON_NAMES = {
+    "unsubscribed": _("unsubscribed"),
+    "hard_bounce": _("address does not exist"),
+    "complaint": _("reported as spam"),
+    "manual": _("by hand"),
+}
+
+
+def channel_name(channel: str) -> str:
+    return str(CHANNEL_NAMES.get(channel, channel))
+
+
+class DeclarationForm(forms.Form):
+    """What a person told us, and where."""
+
+    status = forms.ChoiceField(label=_("The person has"), choices=Status.choices, initial=Status.WITHDRAWN)
+    channel = forms.ChoiceField(label=_("Channel"), choices=CHANNEL_CHOICES)
+    purpose = forms.ChoiceField(label=_("Purpose"), choices=Purpose.choices)
+    at = forms.DateTimeField(
+        label=_("Declared at"),
+        help_text=_("When the person said so. The latest declaration counts."),
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M:%S"),
+    )
+    source = forms.CharField(
+        label=_("Source"),
+        max_length=200,
+        help_text=_("Where the person said so, e.g. “phone call to support” or “form in the Cologne shop”."),
+    )
+    text_version = forms.CharField(
+        label=_("Version of the text"),
+        max_length=200,
+        required=False,
+        help_text=_("Which wording the person agreed to. Leave it empty for a withdrawal."),
+    )
+
+
+class LookupForm(forms.Form):
+    """An address to look for among the suppressed ones."""
+
+    channel = forms.ChoiceField(label=_("Channel"), choices=CHANNEL_CHOICES)
+    address = forms.CharField(label=_("Address or number"), max_length=320)
+
+
+@customer_panel(10, permission="consent.view_consententry")
+def consents(request: HttpRequest, customer_id: int) -> Panel:
+    """What holds now, what was declared, and whether an address is suppressed."""
+    customer = Customer.objects.get(pk=customer_id)
+    history = queries.history(customer_id)
+    for entry in history:
+        entry |= {"channel": channel_name(entry["channel"]), "purpose": Purpose(entry["purpose"]).label}
+    may_record = request.user.has_perm("consent.add_consententry")
+    return Panel(
+        "admin/consent/panel.html",
+        {
+            "states": [
+                {"channel": channel_name(one.channel), "state": one}
+                for one in ConsentState.objects.filter(customer_id=customer_id).order_by("channel", "purpose")
+            ],
+            "history": history,
+            "suppressions": _suppressions_of(customer),
+            "record_url": reverse("admin:consent_record", args=[customer_id]) if may_record else "",
+        },
+    )
+
+
+def _suppressions_of(customer: Customer) -> list[dict[str, str]]:
+    digests = [bytes(digest) for digest in (customer.email_digest, customer.phone_digest) if digest]
+    found = Suppression.objects.filter(channel__in=CHANNELS, digest__in=digests).order_by("channel")
+    return [_told(one) for one in found]
+
+
+def _told(suppression: Suppression) -> dict[str, str]:
+    return {
+        "channel": channel_name(suppression.channel),
+        "purpose": str(dict(Purpose.choices).get(suppression.purpose, suppression.purpose))
+        or gettext("everything but transactional messages"),
+        "reason": str(REASON_NAMES.get(suppression.reason, suppression.reason)),
+        "since": date_format(suppression.created_at, "DATE_FORMAT"),
+    }
+
+
+@admin_page("consent/record/<int:customer_id>/", name="consent_record", permission="consent.add_consententry")
+def record_declaration(request: HttpRequest, customer_id: int) -> HttpResponseBase:
+    """Ask for one declaration of the customer and append it."""
+    customer = Customer.objects.filter(pk=customer_id).first()
+    if customer is None:
+        raise Http404
+    instant = now()
+    form = DeclarationForm(request.POST or None, initial={"at": instant})
+    back = reverse("admin:customers_customer_change", args=[customer_id])
+    if request.method == "POST" and form.is_valid():
+        data = form.cleaned_data
+        entry = operations.ConsentEntry(
+            customer_id=customer_id,
+            channel=data["channel"],
+            purpose=data["purpose"],
+            status=data["status"],
+            source=data["source"],
+            at=data["at"],
+            text_version=data["text_version"] or None,
+            evidence={"recorded_by": request.user.get_username()},
+        )
+        try:
+            written = operations.record([entry], now=instant)
+        except Problems as error:
+            for problem in error.problems:
+                form.add_error(None, str(problem))
+        else:
+            told = gettext("The declaration was recorded.") if written else gettext("This declaration was known.")
+            messages.success(request, told)
+            return HttpResponseRedirect(back)
+    context = {"customer": customer, "form": form, "back": back, "title": gettext("Record a declaration")}
+    return page(request, "admin/consent/record.html", context)
+
+
+@admin_page("consent/lookup/", name="consent_lookup", permission="consent.view_suppression")
+def look_up(request: HttpRequest) -> HttpResponseBase:
+    """Whether an address is suppressed; posted, so that it stands in no log."""
+    form = LookupForm(request.POST or None)
+    found: list[dict[str, str]] | None = None
+    if request.method == "POST" and form.is_valid():
+        channel, address = form.cleaned_data["channel"], form.cleaned_data["address"]
+        digest = address_digest(operations.normalized(channel, address), key=settings.ADDRESS_KEY)
+        found = [_told(one) for one in Suppression.objects.filter(channel=channel, digest=digest)]
+    context = {"form": form, "found": found, "title": gettext("Is this address suppressed?")}
+    return page(request, "admin/consent/lookup.html", context)
+
+
+@admin.register(ConsentEntry)
+class ConsentEntryAdmin(ReadOnlyAdmin):
+    list_display = ("declared", "customer", "channel_shown", "purpose", "status_label", "source")
+    list_display_links = ("declared",)
+    sortable_by = ()
+    ordering = ("-id",)
+    search_fields = ("customer_id",)
+    search_help_text = _("Customer by id, email or phone")
+    fields = (
+        *("customer", "channel_shown", "purpose", "status", "occurred_at", "recorded_at", "source", "text_version"),
+        "evidence",
+    )
+    readonly_fields = ("customer", "channel_shown")
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[ConsentEntry]":
+        who = Customer.objects.filter(pk=OuterRef("customer_id")).values("external_id")[:1]
+        return super().get_queryset(request).annotate(external_id=Subquery(who))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: "QuerySet[ConsentEntry]", search_term: str
+    ) -> tuple["QuerySet[ConsentEntry]", bool]:
+        if search_term.strip():
+            queryset = queryset.filter(customer_id__in=find(search_term))
+        return queryset, False
+
+    @display(description=_("declared at"))
+    def declared(self, entry: ConsentEntry) -> str:
+        return date_format(entry.occurred_at, "SHORT_DATETIME_FORMAT")
+
+    @display(description=_("customer"))
+    def customer(self, entry: ConsentEntry) -> str:
+        link = reverse("admin:customers_customer_change", args=[entry.customer_id])
+        return format_html('<a href="{}">{}</a>', link, entry.external_id or f"#{entry.customer_id}")  # type: ignore[attr-defined]
+
+    @display(description=_("channel"))
+    def channel_shown(self, entry: ConsentEntry) -> str:
+        return channel_name(entry.channel)
+
+    @display(description=_("status"), label={"granted": "success", "withdrawn": "danger"})
+    def status_label(self, entry: ConsentEntry) -> tuple[str, str]:
+        return entry.status, entry.get_status_display()
+
+
+class ChannelFilter(admin.SimpleListFilter):
+    """The channels there are, without asking the table."""
+
+    title = gettext_lazy("channel")
+    parameter_name = "channel"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return CHANNEL_CHOICES
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[Suppression]") -> "QuerySet[Suppression]":
+        return queryset.filter(channel=self.value()) if self.value() else queryset
+
+
+@admin.register(Suppression)
+class SuppressionAdmin(ReadOnlyAdmin):
+    list_display = ("hash", "channel_shown", "purpose_shown", "reason_shown", "created_at")
+    list_filter = (ChannelFilter,)
+    sortable_by = ()
+    ordering = ("-id",)
+    list_before_template = "admin/consent/lookup_form.html"
+    fields = ("hash", "channel_shown", "purpose_shown", "reason_shown", "created_at")
+    readonly_fields = ("hash", "channel_shown", "purpose_shown", "reason_shown")
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return super().changelist_view(request, {"lookup_form": LookupForm(), **(extra_context or {})})
+
+    @display(description=_("hash of the address"))
+    def hash(self, suppression: Suppression) -> str:
+        return bytes(suppression.digest).hex()[:16]
+
+    @display(description=_("channel"))
+    def channel_shown(self, suppression: Suppression) -> str:
+        return channel_name(suppression.channel)
+
+    @display(description=_("purpose"))
+    def purpose_shown(self, suppression: Suppression) -> str:
+        return _told(suppression)["purpose"]
+
+    @display(description=_("reason"))
+    def reason_shown(self, suppression: Suppression) -> str:
+        return _told(suppression)["reason"]
