@@ -26,6 +26,7 @@ IDLE_SECONDS = 20.0
 # A server that breaks a line this often within one batch is left alone until the next.
 MAX_BREAKS = 5
 SINK_HOST = "sink"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def _address(value: str) -> str:
@@ -40,14 +41,18 @@ Address = Annotated[str, AfterValidator(_address)]
 
 
 class SmtpSettings(BaseModel):
-    """`host: sink` is the mail sink of one-machine use. The password comes from the environment variable
-    `password_env`."""
+    """Without `host` mails go to the mail sink of one-machine use (`host: sink`).
+
+    The password comes from the environment variable `password_env`.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    host: str = Field(min_length=1, max_length=255)
+    host: str = Field(default=SINK_HOST, min_length=1, max_length=255)
     port: int = Field(default=587, ge=1, le=65535)
-    security: Literal["none", "starttls", "tls"] = "starttls"
+    security: Literal["none", "starttls", "tls"] | None = Field(
+        default=None, description="starttls if unset; none for a server on this machine"
+    )
     verify_certificate: bool = True
     username: str = ""
     password_env: str = Field(default="", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$|^$")
@@ -61,7 +66,8 @@ class SmtpSettings(BaseModel):
 
     def endpoint(self) -> Endpoint:
         """Where to connect; raises Broken when the local sink is asked for and there is none."""
-        host, port, security = self.host, self.port, self.security
+        host, port = self.host, self.port
+        security = self.security or ("none" if host in LOOPBACK else "starttls")
         if host == SINK_HOST:
             if not project.SINK_SMTP:
                 raise Broken("host 'sink' needs SINK_SMTP in the environment")
