@@ -73,6 +73,8 @@ class Embedded:
             found["REDIS_URL"] = self.valkey.url()
         if self.with_sink:
             found |= {"SINK_SMTP": f"127.0.0.1:{self.sink_port}", "SINK_DIR": str(self.directory / "sink")}
+        if public := os.environ.get("PUBLIC_URL"):
+            found["PUBLIC_URL"] = public  # links that other commands make point to our web server
         return found
 
     def wait(self) -> None:

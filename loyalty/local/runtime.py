@@ -86,6 +86,8 @@ def main(arguments: list[str]) -> None:
             _with_services(command, lambda: _execute(arguments))
     except state.StateError as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
     finally:
         if started:
             started.stop()
