@@ -26,6 +26,9 @@ from loyalty.kit.problems import Problem, Problems
 
 FORMAT = 1
 LOCALES_MAX = 100
+LINKS_MAX = 10_000
+# Many mailboxes cut a mail at 100 KB; this is what we refuse to make.
+COMPILED_MAX = 1_000_000
 HTML_CHANNELS = frozenset({"email", "letter"})
 TITLED_CHANNELS = frozenset({"email", "push", "letter"})
 PARTS = ("subject", "body", "text")
@@ -74,6 +77,10 @@ def compile_template(
         except Problems as error:
             problems.extend(error.problems)
         warnings.extend(one.warnings)
+    if len(numbers.urls) > LINKS_MAX:
+        problems.append(
+            Problem("locales", f"have {len(numbers.urls):,} links", f"at most {LINKS_MAX:,} can be numbered")
+        )
     if problems:
         raise Problems(dict.fromkeys(problems))
     return Compiled(content, warnings)
@@ -107,6 +114,10 @@ class _Locale:
             made = {"subject": self.parts.get("subject", ""), "html": "", "text": text}
         else:
             made = {"subject": self.parts["subject"], **self.finish(html, linted)}
+        for part in ("subject", "html", "text"):
+            if len(made[part]) > COMPILED_MAX:
+                problem = f"becomes {len(made[part]):,} characters of {part}, more than {COMPILED_MAX:,}"
+                raise Problems([Problem(self.where, problem, "shorten it")])
         self.prove(made)
         dynamic = "_click(" in made["html"] + made["text"]
         return {**made, "links": self.numbers.urls, "dynamic": dynamic}

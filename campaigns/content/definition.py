@@ -27,6 +27,13 @@ def _one_of(*known: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _plain(names: dict[str, str]) -> dict[str, str]:
+    for text in (*names, *names.values()):
+        if not text.isprintable():
+            raise ValueError(f"{text[:40]!r} holds control characters: remove them")
+    return names
+
+
 def _some(locales: dict[str, "LocaleText"]) -> dict[str, "LocaleText"]:
     if not 1 <= len(locales) <= LOCALES_MAX:
         raise ValueError(f"has {len(locales)} locales: write at least one, such as de, and at most {LOCALES_MAX}")
@@ -54,7 +61,9 @@ class TemplateDocument(BaseModel):
 
     key: Annotated[str, AfterValidator(_key)]
     name: Annotated[
-        dict[str, str], BeforeValidator(lambda value: {"en": value} if isinstance(value, str) else value)
+        dict[str, str],
+        BeforeValidator(lambda value: {"en": value} if isinstance(value, str) else value),
+        AfterValidator(_plain),
     ] = Field(default_factory=dict)
     channel: Annotated[str, _one_of(*CHANNELS)] = "email"
     purpose: Annotated[

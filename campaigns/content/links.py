@@ -23,11 +23,14 @@ class LinkNumbers:
     """The fixed addresses of one version; the same address has one number wherever it stands, in every locale."""
 
     urls: list[str] = field(default_factory=list)
+    _numbers: dict[str, int] = field(default_factory=dict)
 
     def number(self, url: str) -> int:
-        if url not in self.urls:
+        number = self._numbers.get(url)
+        if number is None:
+            number = self._numbers[url] = len(self.urls)
             self.urls.append(url)
-        return self.urls.index(url)
+        return number
 
 
 def track_html(protected: Protected, text: str, numbers: LinkNumbers) -> str:

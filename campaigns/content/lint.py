@@ -20,6 +20,7 @@ SOURCE_MAX = 200_000
 NODES_MAX = 5_000
 DEPTH_MAX = 50
 _GROWING = (nodes.Concat, nodes.Add, nodes.Filter, nodes.List, nodes.Tuple)
+_UNSENDABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 _RAW = re.compile(r"\{%[-+]?\s*raw\b")
 _parser = Environment()  # noqa: S701  parses only; rendering is done by the sandbox
 
@@ -43,6 +44,11 @@ def lint(source: str, *, where: str, vocabulary: Vocabulary) -> Linted:
     result = Linted()
     if len(source) > SOURCE_MAX:
         result.problems.append(Problem(where, f"is longer than {SOURCE_MAX:,} characters", "shorten it"))
+        return result
+    if bad := _UNSENDABLE.search(source):
+        place = f"{where} line {source.count(chr(10), 0, bad.start()) + 1}"
+        found = f"holds the character U+{ord(bad.group()):04X}, which no message can carry"
+        result.problems.append(Problem(place, found, "remove it"))
         return result
     if raw := _RAW.search(source):
         line = source.count("\n", 0, raw.start()) + 1

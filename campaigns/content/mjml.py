@@ -14,6 +14,7 @@ from campaigns.content.protect import EXPRESSION, STATEMENT, Protected
 from loyalty.kit.problems import Problem, Problems
 
 DEPTH_MAX = 100
+PROBLEMS_MAX = 100
 _COLUMN = frozenset(
     {
         "mj-accordion",
@@ -111,6 +112,8 @@ class _Check:
                 self.text(piece, text[piece.start : piece.end])
             elif piece.kind == "unclosed":
                 self.refuse(piece, f"<{piece.name}> is never finished", "close the tag with > and every quote")
+            if len(self.problems) >= PROBLEMS_MAX:
+                return text
             if len(self.stack) > DEPTH_MAX:
                 self.refuse(piece, f"is nested more than {DEPTH_MAX} levels deep", "flatten the layout")
                 return text

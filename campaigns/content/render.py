@@ -25,7 +25,6 @@ from loyalty.kit.problems import Problem
 SUBJECT_MAX = 200
 _GAPS = re.compile(r"\n(?:[ \t]*\n){2,}")
 _CONTROLS = dict.fromkeys([*range(32), 127, 0x85, 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A)], " ")
-_SURROGATES = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 
 
 class RenderError(Exception):
@@ -151,7 +150,7 @@ class Renderer:
         }
         part = "subject"
         try:
-            with limits.timed():
+            with limits.TIMED:
                 subject = variant.subject.render(values) if variant.subject else ""
                 part = "html"
                 html = variant.html.render(values) if variant.html else ""
@@ -161,7 +160,7 @@ class Renderer:
                     text = _GAPS.sub("\n\n", text)
         except Exception as error:
             raise RenderError(_problem(part, error)) from None
-        return Rendered(one_line(subject), _clean(html), _clean(text))
+        return Rendered(one_line(subject), html, text)
 
     def _choose(self, locale: str | None) -> _Variant:
         name = self.locale_for(locale)
@@ -204,19 +203,8 @@ class Renderer:
 def one_line(subject: str) -> str:
     """A header value: no control or direction characters (so no second header), one line, at most 200 characters."""
     if not subject.isascii() or not subject.isprintable():
-        subject = _clean(subject.translate(_CONTROLS))
+        subject = subject.translate(_CONTROLS)
     return " ".join(subject.split())[:SUBJECT_MAX]
-
-
-def _clean(text: str) -> str:
-    """Without NUL and lone surrogates, which no mail can carry; text without them is not copied."""
-    if "\x00" in text:
-        text = text.replace("\x00", "")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        text = text.translate(_SURROGATES)
-    return text
 
 
 def _problem(part: str, error: Exception) -> Problem:

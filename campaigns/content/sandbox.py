@@ -79,7 +79,8 @@ class _Generator(CodeGenerator):
             self.write(f"[{node.attr!r}]")
 
     def visit_Getitem(self, node: nodes.Getitem, frame: Frame) -> None:  # noqa: N802  named by Jinja2
-        if isinstance(node.arg, nodes.Const) and type(node.arg.value) is str:
+        own = isinstance(node.node, nodes.Name) and node.node.name == "_links"
+        if isinstance(node.arg, nodes.Const) and (own or type(node.arg.value) is str):
             self.visit(node.node, frame)
             self.write(f"[{node.arg.value!r}]")
         else:
@@ -130,8 +131,6 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return obj if isinstance(obj, Undefined) else Missing(name=attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
-        if type(obj) is LinkTable:
-            return obj[argument]
         if isinstance(obj, (list, tuple, str)) and type(argument) in (int, slice):
             try:
                 return obj[argument]

@@ -41,11 +41,23 @@ class Values(dict[str, Any]):
         return Missing(name=key)
 
 
+def _sendable(text: str) -> str:
+    """Without NUL and lone surrogates, which no message can carry; looking at values is cheaper than at whole mails."""
+    if "\x00" in text:
+        text = text.replace("\x00", "")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            text = text.encode("utf-8", "replace").decode()
+    return text
+
+
 def shielded(value: Any, depth: int = 0) -> Any:
     """The value as templates may see it, None for nothing: cut to size, unknown kinds of objects left out."""
     kind = type(value)
     if kind is str:
-        return value[:TEXT_MAX] or None
+        return _sendable(value[:TEXT_MAX]) or None
     if kind is int or kind is float or kind is bool or kind is Values or value is None:
         return value
     if kind is dict or isinstance(value, Mapping):
@@ -54,7 +66,10 @@ def shielded(value: Any, depth: int = 0) -> Any:
         made = Values()
         for key, item in value.items():
             kind = type(item)
-            if (kind is str and item and len(item) <= TEXT_MAX) or kind is int:  # most values, without a call
+            # Most values, without a call. ASCII is told in no time; other text goes the long way.
+            if kind is int or (
+                kind is str and item and item.isascii() and len(item) <= TEXT_MAX and "\x00" not in item
+            ):
                 made[key] = item
             elif (seen := shielded(item, depth + 1)) is not None:
                 made[key] = seen
@@ -64,5 +79,5 @@ def shielded(value: Any, depth: int = 0) -> Any:
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, (str, int, float, Decimal)):
-        return str(value)[:TEXT_MAX] or None
+        return _sendable(str(value)[:TEXT_MAX]) or None
     return None

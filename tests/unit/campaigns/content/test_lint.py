@@ -50,6 +50,8 @@ def test_all_mistakes_are_told_at_once_with_their_lines() -> None:
         ),
         ("{{ 'a' if customer.country == 'DE' }}", "locales.de.body line 1: has no else"),
         ("{% set a = 1 %}{% set a = 2 %}", "locales.de.body line 1: sets 'a' a second time"),
+        ("a\nb\x00", "locales.de.body line 2: holds the character U+0000"),
+        ("a\ud800", "locales.de.body line 1: holds the character U+D800"),
         ("{{ customer }}", "locales.de.body line 1: prints the whole of 'customer'"),
         ("{{ flow.nmae }}", "locales.de.body line 1: uses the unknown name 'flow.nmae' (did you mean flow.name?"),
     ],
