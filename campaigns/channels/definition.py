@@ -62,7 +62,7 @@ def read(document: dict[str, Any]) -> SenderDocument:
         raise Problems(problems)
     key = full_key(parsed.channel, parsed.provider)
     complete = providers.get(key).settings.model_validate(parsed.settings)
-    stored = complete.model_dump(mode="json", exclude_defaults=True)
+    stored = complete.model_dump(mode="json", exclude_unset=True)
     return parsed.model_copy(update={"provider": key, "settings": stored})
 
 
