@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
@@ -6,3 +8,6 @@ class SegmentsConfig(AppConfig):
     name = "campaigns.segments"
     label = "segments"
     verbose_name = _("Segments")
+
+    def ready(self) -> None:
+        import_module("campaigns.segments.checks")

@@ -1,5 +1,6 @@
 """Segments over HTTP, as a program outside uses them."""
 
+import time
 from typing import Any
 
 import pytest
@@ -124,3 +125,13 @@ def test_a_place_in_the_document_is_told(caller: Caller) -> None:
     assert answer.json()["error"]["details"][0]["where"] == "key"
     assert caller.put("segments/x", {"name": "X"}).json()["error"]["details"][0]["where"] == "rule"
     assert caller.put("segments/x", {"rule": [], "color": 1}).status_code == 422
+
+
+@pytest.mark.parametrize("depth", [400, 1_000, 20_000])
+def test_bodies_of_any_depth_are_refused_at_once(caller: Caller, depth: int) -> None:
+    body = '{"rule": ' + '{"all": [' * depth + "{}" + "]}" * depth + "}"
+    began = time.perf_counter()
+    for send, path in ((caller.client.put, "segments/deep"), (caller.client.post, "segments/preview")):
+        answer = send(f"/api/v1/{path}", body, content_type="application/json")
+        assert answer.status_code in (400, 422), answer.content
+    assert time.perf_counter() - began < 1

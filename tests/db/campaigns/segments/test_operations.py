@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from campaigns.segments import operations
+from campaigns.segments.checks import stored_rules
 from campaigns.segments.models import Segment, SegmentMember
 from loyalty.kit.applying import Refused, apply_documents
 from loyalty.kit.documents import kinds
@@ -144,3 +145,15 @@ def test_a_broken_document_tells_every_mistake_and_changes_nothing(shop: Shop) -
         "documents[2].description: must be a text (quote it)",
     ]
     assert Segment.objects.count() == 0
+
+
+def test_a_stored_rule_that_is_not_understood_fails_the_system_check(shop: Shop) -> None:
+    shop.segment("good", GERMANS)
+    assert stored_rules(None, databases=["default"]) == []
+    Segment.objects.create(key="old", rule={"gone": 1}, digest="")
+    (error,) = stored_rules(None, databases=["default"])
+    assert (error.id, error.msg.partition(" (")[0]) == (
+        "segments.E001",
+        "segment old: rule.gone: unknown operator 'gone'",
+    )
+    assert stored_rules(None, databases=None) == []
