@@ -104,7 +104,9 @@ class FlowFilter(admin.SimpleListFilter):
     parameter_name = "flow"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        keys = Dispatch.objects.exclude(flow_key=None).order_by("flow_key").values_list("flow_key", flat=True).distinct()
+        keys = (
+            Dispatch.objects.exclude(flow_key=None).order_by("flow_key").values_list("flow_key", flat=True).distinct()
+        )
         return [(str(key), str(key)) for key in keys]
 
     def queryset(self, request: HttpRequest, queryset: "QuerySet[Message]") -> "QuerySet[Message]":

@@ -1,4 +1,5 @@
-"""Counts of the outbox for people who look: bounded, so that a page stays fast when the outbox has grown to millions."""
+"""Counts of the outbox for people who look: bounded, so that a page stays fast when the outbox has grown to
+millions."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,8 +25,8 @@ def handed_over(sender_id: int, *, since: datetime) -> Today:
             """WITH tail AS MATERIALIZED (
                 SELECT a.message_id, a.outcome, a.started_at FROM message_attempt a ORDER BY a.id DESC LIMIT {tail}
             )
-            SELECT coalesce(t.outcome, ''), count(*), (SELECT count(*) = {tail} AND min(started_at) >= {since} FROM tail)
-            FROM tail t JOIN message m ON m.id = t.message_id JOIN dispatch d ON d.id = m.dispatch_id
+            SELECT coalesce(t.outcome, ''), count(*), (SELECT count(*) = {tail} AND min(started_at) >= {since} FROM
+            tail) FROM tail t JOIN message m ON m.id = t.message_id JOIN dispatch d ON d.id = m.dispatch_id
             WHERE t.started_at >= {since} AND d.sender_id = {sender} GROUP BY 1""",
             tail=TAIL,
             since=since,
