@@ -79,12 +79,12 @@ invariant(
     guarantee=9,
     promise="No marketing message starts after the person's withdrawal was recorded.",
     query="""
-        SELECT a.message_id, m.customer_id, a.started_at, last.recorded_at
+        SELECT a.message_id, m.customer_id, a.clock_at AS started_at, last.clock_at AS withdrawn_at
         FROM message_attempt a JOIN message m ON m.id = a.message_id JOIN dispatch d ON d.id = m.dispatch_id
         CROSS JOIN LATERAL (
-            SELECT e.status, e.recorded_at FROM consent_entry e
+            SELECT e.status, e.clock_at FROM consent_entry e
             WHERE e.customer_id = m.customer_id AND e.channel = d.channel AND e.purpose = d.purpose
-                AND e.recorded_at < a.started_at - interval '2 seconds'
+                AND e.clock_at < a.clock_at
             ORDER BY e.occurred_at DESC, e.status = 'withdrawn' DESC LIMIT 1) last
         WHERE d.purpose IN ('marketing', 'service') AND last.status = 'withdrawn'
     """,
@@ -94,13 +94,13 @@ invariant(
     guarantee=9,
     promise="Nothing starts to an address that had been suppressed before.",
     query="""
-        SELECT a.message_id, m.customer_id, a.started_at, s.created_at AS suppressed_at, s.reason
+        SELECT a.message_id, m.customer_id, a.clock_at AS started_at, s.clock_at AS suppressed_at, s.reason
         FROM suppression s JOIN customer c ON c.email_digest = s.digest JOIN message m ON m.customer_id = c.id
         JOIN dispatch d ON d.id = m.dispatch_id AND d.channel = s.channel
         JOIN message_attempt a ON a.message_id = m.id
         WHERE s.channel = 'email' AND s.purpose IN ('', d.purpose)
             AND (d.purpose <> 'transactional' OR (s.purpose = '' AND s.reason = 'hard_bounce'))
-            AND a.started_at > s.created_at + interval '2 seconds'
+            AND a.clock_at > s.clock_at
     """,
 )
 invariant(

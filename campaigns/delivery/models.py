@@ -7,7 +7,7 @@ message is never handed over a second time by itself.
 """
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Func, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
@@ -150,6 +150,8 @@ class MessageAttempt(models.Model):
     attempt = models.SmallIntegerField()
     owner = models.IntegerField()
     started_at = models.DateTimeField()
+    # The database's own clock: which of a start and an opt-out came first, also when business time was moved.
+    clock_at = models.DateTimeField(db_default=Func(function="clock_timestamp"))
     settled_at = models.DateTimeField(null=True)
     outcome = models.TextField(null=True)
     provider_id = models.TextField(null=True)

@@ -6,6 +6,10 @@ from django.utils.translation import gettext_lazy as _
 CHANNELS = ("email", "sms", "whatsapp", "telegram", "push", "letter", "phone", "webhook")
 
 
+# The database's own clock: which of an opt-out and a start came first, also when business time was moved.
+CLOCK = models.Func(function="clock_timestamp")
+
+
 class Purpose(models.TextChoices):
     MARKETING = "marketing", _("marketing")
     SERVICE = "service", _("service")
@@ -27,6 +31,7 @@ class ConsentEntry(models.Model):
     status = models.TextField(_("status"), choices=Status)
     occurred_at = models.DateTimeField(_("occurred at"))
     recorded_at = models.DateTimeField(_("recorded at"))
+    clock_at = models.DateTimeField(_("written at"), db_default=CLOCK)
     source = models.TextField(_("source"))
     text_version = models.TextField(_("text version"), null=True)
     evidence = models.JSONField(_("evidence"), null=True)
@@ -84,6 +89,7 @@ class Suppression(models.Model):
     purpose = models.TextField(_("purpose"), default="", db_default="", blank=True)
     reason = models.TextField(_("reason"))
     created_at = models.DateTimeField(_("created at"))
+    clock_at = models.DateTimeField(_("written at"), db_default=CLOCK)
 
     class Meta:
         db_table = "suppression"
