@@ -275,7 +275,7 @@ class Torture:
         ]
         for name, value in rows:
             print(f"{name:34} {value}")
-        good = not (twice or lost or pending or checks["violations"]) and len(doubts) <= self.told.in_flight
+        good = checks["ok"] and not (twice or lost or pending) and len(doubts) <= self.told.in_flight
         print("kept" if good else "BROKEN")
         return 0 if good else 1
 

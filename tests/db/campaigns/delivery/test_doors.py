@@ -77,7 +77,7 @@ def test_the_sink_and_the_outbox_are_compared(world: World, tmp_path: Path) -> N
     sent = world.plan(world.dispatch(sender_id=sender.pk), people)
     world.send()
     waiting = world.plan(world.dispatch(sender_id=sender.pk, step_no=2, step="two"), people[:1])
-    execute('UPDATE sender SET settings = \'{"host": "sink"}\'')
+    execute(Sql("UPDATE sender SET provider = 'email_smtp', settings = '{}'"))
     log = tmp_path / "log.jsonl"
 
     def write(*numbers: int) -> None:
