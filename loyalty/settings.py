@@ -138,6 +138,7 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("de", _("German"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
+FORMAT_MODULE_PATH = ["loyalty.kit.formats"]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = os.environ.get("TIME_ZONE", "Europe/Berlin")
@@ -248,5 +249,6 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "ENVIRONMENT": "loyalty.kit.sidebar.environment",
     "STYLES": ["loyalty.kit.sidebar.styles"],
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "loyalty.kit.sidebar.favicon"}],
     "SIDEBAR": {"show_search": False, "navigation": "loyalty.kit.sidebar.sidebar"},
 }

@@ -20,5 +20,5 @@ def enrollments(request: HttpRequest, customer_id: int) -> Panel:
     flows = {flow.pk: localized(flow.name, flow.key) for flow in Flow.objects.all()}
     # The index on enrollments begins with the flow, so all of them are named.
     found = Enrollment.objects.filter(flow_id__in=list(flows), customer_id=customer_id).order_by("-entered_at", "-id")
-    rows = [(one, flows[one.flow_id], TAGS.get(one.status, "")) for one in found[:MOST]]
+    rows = [(one, flows[one.flow_id], TAGS.get(Enrollment.Status(one.status), "")) for one in found[:MOST]]
     return Panel("admin/flows/enrollments.html", {"rows": rows})

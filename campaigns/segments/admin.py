@@ -31,7 +31,9 @@ def _refresh(segment: Segment, data: dict[str, Any]) -> str:
     built = operations.rebuild_segment(key=segment.key, now=now())
     if built.rebuild_at is not None and built.built_at == segment.built_at:
         return gettext("The segment will be built with the next look, within seconds.")
-    return gettext("The segment was built: %(count)s members.") % {"count": number_format(built.member_count or 0)}
+    return gettext("The segment was built: %(count)s members.") % {
+        "count": number_format(built.member_count or 0, force_grouping=True)
+    }
 
 
 def _delete(segment: Segment, data: dict[str, Any]) -> str:
@@ -45,6 +47,7 @@ class SegmentAdmin(ReadOnlyAdmin):
     list_display_links = ("title",)
     search_fields = ("key",)
     ordering = ("key",)
+    empty_text = _("A segment is a rule in a file: write one and bring it in with “manage.py apply FILE”.")
     panel_template = "admin/segments/segment.html"
     acts = {
         "refresh": Act(
@@ -72,7 +75,7 @@ class SegmentAdmin(ReadOnlyAdmin):
 
     @display(description=_("members"), ordering="member_count")
     def members(self, segment: Segment) -> str:
-        return NONE if segment.member_count is None else number_format(segment.member_count)
+        return NONE if segment.member_count is None else number_format(segment.member_count, force_grouping=True)
 
     @display(description=_("built"), ordering="built_at")
     def built(self, segment: Segment) -> Any:
@@ -80,7 +83,7 @@ class SegmentAdmin(ReadOnlyAdmin):
 
     @display(description=_("took"), ordering="build_ms")
     def took(self, segment: Segment) -> str:
-        return NONE if segment.build_ms is None else f"{number_format(segment.build_ms)} ms"
+        return NONE if segment.build_ms is None else f"{number_format(segment.build_ms, force_grouping=True)} ms"
 
     @display(description=_("state"), label={"ok": "success", "waits": "info", "failed": "danger"})
     def state_label(self, segment: Segment) -> tuple[str, str]:

@@ -54,6 +54,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     list_display = ("name", "begin", "state_label", "scopes_shown", "last_used_at", "expires_at", "created_at")
     search_fields = ("name", "prefix")
     ordering = ("-created_at",)
+    empty_text = _("Programs need a key to use the API. Add one for each program.")
     panel_template = "admin/access/key.html"
     acts = {
         "revoke": Act(

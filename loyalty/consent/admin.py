@@ -19,7 +19,6 @@ from unfold.decorators import display
 
 from loyalty.consent import operations, queries
 from loyalty.consent.models import CHANNELS, ConsentEntry, ConsentState, Purpose, Status, Suppression
-from loyalty.consent.operations import PHONE_CHANNELS
 from loyalty.customers.models import Customer
 from loyalty.customers.queries import find
 from loyalty.kit.admin import ReadOnlyAdmin, admin_page, page
@@ -150,7 +149,7 @@ def record_declaration(request: HttpRequest, customer_id: int) -> HttpResponseBa
             told = gettext("The declaration was recorded.") if written else gettext("This declaration was known.")
             messages.success(request, told)
             return HttpResponseRedirect(back)
-    context = {"customer": customer, "form": form, "back": back, "title": gettext("Record a declaration")}
+    context = {"object": customer, "form": form, "back": back, "title": gettext("Record a declaration")}
     return page(request, "admin/consent/record.html", context)
 
 
@@ -174,6 +173,7 @@ class ConsentEntryAdmin(ReadOnlyAdmin):
     sortable_by = ()
     ordering = ("-id",)
     search_fields = ("customer_id",)
+    empty_text = _("Nobody has declared anything yet. Consents come with imports and the API, or are recorded by hand.")
     search_help_text = _("Customer by id, email or phone")
     fields = (
         *("customer", "channel_shown", "purpose", "status", "occurred_at", "recorded_at", "source", "text_version"),
@@ -199,7 +199,7 @@ class ConsentEntryAdmin(ReadOnlyAdmin):
     @display(description=_("customer"))
     def customer(self, entry: ConsentEntry) -> str:
         link = reverse("admin:customers_customer_change", args=[entry.customer_id])
-        return format_html('<a href="{}">{}</a>', link, entry.external_id or f"#{entry.customer_id}")  # type: ignore[attr-defined]
+        return format_html('<a class="inline" href="{}">{}</a>', link, entry.external_id or f"#{entry.customer_id}")  # type: ignore[attr-defined]
 
     @display(description=_("channel"))
     def channel_shown(self, entry: ConsentEntry) -> str:
@@ -229,6 +229,10 @@ class SuppressionAdmin(ReadOnlyAdmin):
     list_filter = (ChannelFilter,)
     sortable_by = ()
     ordering = ("-id",)
+    empty_text = _(
+        "Addresses that do not exist or complain come here by themselves; lists from elsewhere come with"
+        " “manage.py import_suppressions”."
+    )
     list_before_template = "admin/consent/lookup_form.html"
     fields = ("hash", "channel_shown", "purpose_shown", "reason_shown", "created_at")
     readonly_fields = ("hash", "channel_shown", "purpose_shown", "reason_shown")

@@ -58,7 +58,10 @@ class CustomerAdmin(ReadOnlyAdmin):
     sortable_by = ()
     ordering = ("-id",)
     search_fields = ("external_id",)
-    search_help_text = _("Id, email, phone or card; beginnings will do for ids and emails")
+    empty_text = _(
+        "Customers come with “manage.py import_customers FILE.csv”, with the API, or with their first event."
+    )
+    search_help_text = _("Id, email, phone or card number")
     panel_template = "admin/customers/customer.html"
     acts = {
         "erase": Act(
@@ -181,6 +184,10 @@ class AttributeAdmin(ReadOnlyAdmin):
     list_filter = ("type", "learned")
     search_fields = ("key",)
     ordering = ("key",)
+    empty_text = _(
+        "Attributes describe customers beyond name and address. They are defined with “manage.py apply”, or learned from"
+        " imports."
+    )
     fields = ("key", "label", "type", "choices", "origin", "purpose", "created_at")
     readonly_fields = ("label", "origin")
 
@@ -197,15 +204,16 @@ class AttributeAdmin(ReadOnlyAdmin):
 
 @admin.register(ImportJob)
 class ImportJobAdmin(ReadOnlyAdmin):
-    list_display = ("file_name", "kind_shown", "state_label", "progress", "accepted", "rejected_shown", "started_at")
+    list_display = ("file_name", "kind_shown", "state_label", "progress", "taken", "rejected_shown", "started")
     list_filter = ("kind", "state")
     sortable_by: Iterable[str] = ()
     ordering = ("-id",)
     fields = (
-        *("file_name", "kind_shown", "state_label", "progress", "size_bytes", "cursor_line", "accepted", "created"),
+        *("file_name", "kind_shown", "state_label", "progress", "size_bytes", "cursor_line", "taken", "created"),
         *("changed", "rejected_shown", "started_at", "updated_at", "finished_at"),
     )
-    readonly_fields = ("kind_shown", "state_label", "progress", "rejected_shown")
+    readonly_fields = ("kind_shown", "state_label", "progress", "taken", "rejected_shown")
+    empty_text = _("Nothing was imported yet. Use “manage.py import_customers FILE.csv” or “import_events FILE.csv”.")
 
     @display(description=_("kind"))
     def kind_shown(self, job: ImportJob) -> str:
@@ -223,6 +231,15 @@ class ImportJobAdmin(ReadOnlyAdmin):
             *(done, gettext("progress"), done, done),
         )
 
-    @display(description=_("rejected"), label={"some": "danger", "none": "success"})
-    def rejected_shown(self, job: ImportJob) -> tuple[str, str]:
-        return ("some" if job.rejected else "none"), number_format(job.rejected)
+    @display(description=_("accepted"))
+    def taken(self, job: ImportJob) -> str:
+        return number_format(job.accepted, force_grouping=True)
+
+    @display(description=_("rejected"))
+    def rejected_shown(self, job: ImportJob) -> str:
+        shown_count = number_format(job.rejected, force_grouping=True)
+        return format_html('<span class="bad">{}</span>', shown_count) if job.rejected else shown_count
+
+    @display(description=_("started"))
+    def started(self, job: ImportJob) -> str:
+        return date_format(job.started_at, "SHORT_DATETIME_FORMAT")

@@ -1,7 +1,6 @@
 """Events in the admin: a customer's timeline, the catalog in figures, the state of the queue."""
 
 from datetime import datetime, time, timedelta
-from itertools import groupby
 from typing import Any
 from urllib.parse import urlencode
 
@@ -63,7 +62,7 @@ def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return gettext("yes") if value else gettext("no")
     if isinstance(value, int | float):
-        return number_format(value, use_l10n=True)
+        return number_format(value)
     text = str(value)
     return text if len(text) <= 60 else text[:59] + "…"
 
@@ -88,15 +87,16 @@ def timeline(request: HttpRequest, customer_id: int) -> Panel:
     form = TimelineForm(request.GET or None, auto_id="timeline_%s")
     wanted = form.cleaned_data if form.is_bound and form.is_valid() else {}
     after = request.GET.get("after") or None
-    bounds = {"since": _midnight(wanted.get("since")), "until": _midnight(wanted.get("until"), days=1)}
+    since, until = _midnight(wanted.get("since")), _midnight(wanted.get("until"), days=1)
     names = [wanted["event"]] if wanted.get("event") else []
     try:
-        found = queries.timeline(customer_id, names=names, after=after, limit=PAGE, **bounds)
+        found = queries.timeline(customer_id, names=names, after=after, limit=PAGE, since=since, until=until)
     except Problems:
-        found = queries.timeline(customer_id, names=names, limit=PAGE, **bounds)
+        found = queries.timeline(customer_id, names=names, limit=PAGE, since=since, until=until)
     rows = [
         {
-            "at": timezone.localtime(event.occurred_at),
+            "at": (at := timezone.localtime(event.occurred_at)),
+            "day": at.date(),
             "name": event_name(event.name),
             "internal": event.name in FACT_NAMES,
             "properties": properties_in_words(event.properties),
@@ -105,7 +105,7 @@ def timeline(request: HttpRequest, customer_id: int) -> Panel:
     ]
     kept = {name: request.GET[name] for name in ("event", "since", "until") if request.GET.get(name)}
     context = {
-        "days": [(day, list(part)) for day, part in groupby(rows, key=lambda row: row["at"].date())],
+        "rows": rows,
         "form": form,
         "filtered": bool(kept),
         "next_url": f"?{urlencode({**kept, 'after': found.next})}#timeline" if found.next else "",
@@ -140,14 +140,14 @@ class EventTypeAdmin(ReadOnlyAdmin):
         types = queries.type_counts(since=instant - timedelta(days=COUNTED_DAYS), until=instant + timedelta(minutes=5))
         last = queries.last_seen()
         rows = [
-            {"type": one, "name": event_name(one.name), "last": last.get(one.id), "fact": one.name in FACT_NAMES}
+            (one, {"type": one, "name": event_name(one.name), "last": last.get(one.id), "fact": one.name in FACT_NAMES})
             for one in types
         ]
         context = {
             "opts": self.opts,
             "title": gettext("Events"),
-            "outside": [row for row in rows if not row["type"].internal],
-            "facts": [row for row in rows if row["type"].internal],
+            "outside": [row for one, row in rows if not one.internal],
+            "facts": [row for one, row in rows if one.internal],
             "queue": queue_state(instant),
             "days": COUNTED_DAYS,
         }

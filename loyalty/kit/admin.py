@@ -78,12 +78,16 @@ class Act:
 
 
 class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
-    """Shows and never edits; `panel_template`, if set, is the detail page, fed by `panels`."""
+    """Shows and never edits; `panel_template`, if set, is the detail page, fed by `panels`.
+
+    `empty_text` tells what brings the first row of an empty list.
+    """
 
     list_per_page = 50
     show_full_result_count = False
     paginator = LargeTablePaginator
     list_fullwidth = True
+    empty_text: Any = ""
     panel_template: str | None = None
     acts: Mapping[str, Act] = {}
 

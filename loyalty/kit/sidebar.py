@@ -42,3 +42,8 @@ def environment(request: HttpRequest) -> list[Any] | None:
 def styles(request: HttpRequest) -> str:
     """Our own style sheet, on every page of the admin."""
     return static("kit/admin.css")
+
+
+def favicon(request: HttpRequest) -> str:
+    """The mark in the browser's tab."""
+    return static("kit/favicon.svg")
