@@ -81,7 +81,7 @@ class FlowAdmin(ReadOnlyAdmin):
         ),
         "pause": Act(
             _("Pause"),
-            _("Nobody moves on and nothing is sent, also what is queued. Events are kept and worked when you resume."),
+            _("Nobody moves on and nothing is sent, also what is queued. Events are kept until you resume."),
             _pause,
             allowed=lambda flow: flow.state in Flow.MAY_PAUSE,
         ),

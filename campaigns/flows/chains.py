@@ -164,8 +164,10 @@ class Move:
         """
         pieces = [
             sql(
-                "logged AS (INSERT INTO step_log (enrollment_id, visit, at, version_id, from_node, exit, path)"
-                " SELECT id, visit, {now}, {version}, {node}, {exit}, {paths} FROM moved)",
+                """logged AS (
+            INSERT INTO step_log (enrollment_id, visit, at, version_id, from_node, exit, path)
+            SELECT id, visit, {now}, {version}, {node}, {exit}, {paths} FROM moved
+        )""",
                 now=self.now,
                 version=self.version_id,
                 node=self.from_node,
@@ -185,7 +187,7 @@ class Move:
             ending = [i for i, arm in enumerate(self.chain.arms) if arm.target == END_NODE and arm.status == status]
             if ending:
                 pieces.append(facts.ctes(how, "flow.exited", self._left(ending, how)))
-        return Sql(",\n").join(pieces)
+        return Sql(", ").join(pieces)
 
     def _left(self, arms: list[int], how: str) -> Sql:
         return sql(
@@ -203,9 +205,12 @@ class Move:
 
 # Blocks whose rows now come due earlier than their timer says.
 TIMERS = Sql(
-    "timers AS (UPDATE flow_block b SET next_due = least(coalesce(b.next_due, m.due_at), m.due_at) FROM ("
-    f"SELECT id >> {BLOCK_BITS} AS block, min(due_at) AS due_at FROM moved WHERE due_at IS NOT NULL GROUP BY 1"
-    ") m WHERE b.id = m.block)"
+    f"""timers AS (
+            UPDATE flow_block b SET next_due = least(coalesce(b.next_due, m.due_at), m.due_at)
+            FROM (SELECT id >> {BLOCK_BITS} AS block, min(due_at) AS due_at FROM moved WHERE due_at IS NOT NULL
+                  GROUP BY 1) m
+            WHERE b.id = m.block
+        )"""
 )
 
 
@@ -227,10 +232,13 @@ def move_statement(move: Move, *, rows: Sql, timers: bool) -> Sql:
         source = sql(" FROM customer c CROSS JOIN LATERAL (SELECT {arm} AS arm OFFSET 0) a", arm=move.arm(scope))
         join = Sql(" AND c.id = e.customer_id")
     return sql(
-        "WITH moved AS (UPDATE enrollment e SET node = {target}, status = {status}, due_at = {due}, since = {now},"
-        " visit = e.visit + 1{source} WHERE {here}{join}"
-        " RETURNING e.id, e.customer_id, e.visit, e.entered_at, e.holdout, e.due_at, {arm} AS arm),\n"
-        "{effects}{timers}\nSELECT arm, count(*) FROM moved GROUP BY arm",
+        """WITH moved AS (
+            UPDATE enrollment e SET node = {target}, status = {status}, due_at = {due}, since = {now},
+                visit = e.visit + 1{source}
+            WHERE {here}{join}
+            RETURNING e.id, e.customer_id, e.visit, e.entered_at, e.holdout, e.due_at, {arm} AS arm
+        ), {effects}{timers}
+        SELECT arm, count(*) FROM moved GROUP BY arm""",
         target=move.target(),
         status=move.status(),
         due=move.due(),
@@ -240,39 +248,40 @@ def move_statement(move: Move, *, rows: Sql, timers: bool) -> Sql:
         join=join,
         arm=Sql("a.arm") if move.needs_customer else Sql("0"),
         effects=move.side_effects(),
-        timers=sql(",\n{timers}", timers=TIMERS) if timers else Sql(""),
+        timers=sql(", {timers}", timers=TIMERS) if timers else Sql(""),
     )
 
 
-def entry_statement(move: Move, *, flow_id: int, holdout: Sql, ids: Sql) -> Sql:
-    """Insert everybody in `entering` at the first rest; `ids` is SQL over `x.n` giving their ids; returns (arm, n)
-    rows.
+def entry_statement(move: Move, *, flow_id: int, holdout: Sql, ids: Sql, low: int, high: int) -> Sql:
+    """Insert the people of `entering` with low <= n < high at the first rest; returns (arm, n) rows.
 
-    Side effects are fed from `moved`, which is the same set that is inserted: an insert either takes all of it or
-    fails.
+    `ids` is SQL over `x.n`, counted from 0, giving their ids. Side effects are fed from `moved`, the same set that is
+    inserted: an insert either takes all of it or fails.
     """
-    scope = Sql("SELECT customer_id FROM entering")
-    customer = Sql(" JOIN customer c ON c.id = x.customer_id") if move.needs_customer else Sql("")
+    chosen = sql("FROM entering WHERE n >= {low} AND n < {high}", low=low, high=high)
     return sql(
-        "WITH arms AS MATERIALIZED (SELECT {ids} AS id, x.customer_id, x.entry_key, x.entry_no, x.event,"
-        " {holdout} AS holdout,"
-        " {arm} AS arm{zone} FROM entering x{customer}),\n"
-        "moved AS MATERIALIZED (SELECT c.*, 1::smallint AS visit, {now}::timestamptz AS entered_at, {due} AS"
-        " due_at FROM arms c),\n"
-        "enrolled AS (INSERT INTO enrollment (id, flow_id, version_id, customer_id, entry_key, entry_no, node,"
-        " status, visit,"
-        " holdout, entered_at, since, due_at) SELECT id, {flow}, {version}, customer_id, entry_key, entry_no,"
-        " {target}, {status},"
-        " visit, holdout, entered_at, entered_at, due_at FROM moved),\n"
-        "contexts AS (INSERT INTO message_context (origin_id, event) SELECT id, event FROM moved WHERE event IS"
-        " NOT NULL),\n"
-        "{entered},\n{effects},\n{timers}\nSELECT arm, count(*) FROM moved GROUP BY arm",
+        """WITH arms AS MATERIALIZED (
+            SELECT {ids} AS id, x.customer_id, x.entry_key, x.entry_no, x.event, {holdout} AS holdout, {arm} AS arm{own}
+            FROM (SELECT n - {low} AS n, customer_id, entry_key, entry_no, event {chosen}) x{customer}
+        ), moved AS MATERIALIZED (
+            SELECT c.*, 1::smallint AS visit, {now}::timestamptz AS entered_at, {due} AS due_at FROM arms c
+        ), enrolled AS (
+            INSERT INTO enrollment (id, flow_id, version_id, customer_id, entry_key, entry_no, node, status, visit,
+                                    holdout, entered_at, since, due_at)
+            SELECT id, {flow}, {version}, customer_id, entry_key, entry_no, {target}, {status}, visit,
+                   holdout, entered_at, entered_at, due_at FROM moved
+        ), contexts AS (
+            INSERT INTO message_context (origin_id, event) SELECT id, event FROM moved WHERE event IS NOT NULL
+        ), {entered}, {effects}, {timers}
+        SELECT arm, count(*) FROM moved GROUP BY arm""",
         ids=ids,
+        low=low,
+        chosen=chosen,
         holdout=holdout,
-        arm=move.arm(scope),
-        # A rest may depend on the customer's own fields; carry the row's columns that `due` may read.
-        zone=Sql(", c.timezone, c.attributes, c.birth_date") if move.needs_customer else Sql(""),
-        customer=customer,
+        arm=move.arm(sql("SELECT customer_id {chosen}", chosen=chosen)),
+        # A rest may depend on the customer's own fields; carry the columns that `due` may read.
+        own=Sql(", c.timezone, c.attributes, c.birth_date") if move.needs_customer else Sql(""),
+        customer=Sql(" JOIN customer c ON c.id = x.customer_id") if move.needs_customer else Sql(""),
         now=move.now,
         due=move.due(),
         flow=flow_id,

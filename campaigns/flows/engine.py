@@ -25,7 +25,7 @@ from loyalty.events.types import type_id
 from loyalty.kit.batches import halve
 from loyalty.kit.chores import hint
 from loyalty.kit.logs import fields
-from loyalty.kit.sql import Sql, execute, fetch, sql
+from loyalty.kit.sql import Sql, execute, fetch, sql, statement
 
 logger = logging.getLogger("flows")
 
@@ -130,29 +130,30 @@ def leave_early(due: Version, ids: Sequence[int], *, how: str, status: int, now:
 
     The blocks are locked by the caller.
     """
+    gone = sql(
+        "SELECT customer_id, {now}::timestamptz, id, jsonb_build_object('how', {how}::text) FROM moved",
+        now=now,
+        how=how,
+    )
     rows = fetch(
         sql(
-            "WITH before AS MATERIALIZED (SELECT id, node FROM enrollment WHERE id = ANY({ids}) AND status = 1"
-            " AND version_id = {version} ORDER BY id FOR UPDATE),\n"
-            "moved AS (UPDATE enrollment e SET status = {status}, due_at = NULL, since = {now}, visit = e.visit"
-            " + 1, node = 0"
-            " FROM before b WHERE e.id = b.id AND e.status = 1 RETURNING e.id, e.customer_id, e.visit, b.node),\n"
-            "logged AS (INSERT INTO step_log (enrollment_id, visit, at, version_id, from_node, exit, path)"
-            " SELECT id, visit, {now}, {version}, node, -1, '{{}}' FROM moved),\n{fact}\n"
-            "SELECT node, count(*) FROM moved GROUP BY node",
+            """WITH before AS MATERIALIZED (
+                SELECT id, node FROM enrollment
+                WHERE id = ANY({ids}) AND status = 1 AND version_id = {version} ORDER BY id FOR UPDATE
+            ), moved AS (
+                UPDATE enrollment e SET status = {status}, due_at = NULL, since = {now}, visit = e.visit + 1, node = 0
+                FROM before b WHERE e.id = b.id AND e.status = 1
+                RETURNING e.id, e.customer_id, e.visit, b.node
+            ), logged AS (
+                INSERT INTO step_log (enrollment_id, visit, at, version_id, from_node, exit, path)
+                SELECT id, visit, {now}, {version}, node, -1, '{{}}' FROM moved
+            ), {fact}
+            SELECT node, count(*) FROM moved GROUP BY node""",
             ids=list(ids),
             version=due.id,
             status=status,
             now=now,
-            fact=facts.ctes(
-                "gone",
-                "flow.exited",
-                sql(
-                    "SELECT customer_id, {now}::timestamptz, id, jsonb_build_object('how', {how}::text) FROM moved",
-                    now=now,
-                    how=how,
-                ),
-            ),
+            fact=facts.ctes("gone", "flow.exited", gone),
         )
     )
     counts: Counter[tuple[int, str]] = Counter({(node, how): n for node, n in rows})
@@ -163,19 +164,18 @@ def leave_early(due: Version, ids: Sequence[int], *, how: str, status: int, now:
 
 def fail(enrollment_id: int, node: int, error: Exception, *, now: datetime) -> None:
     """Set one enrollment aside that cannot move, with the reason; nothing was sent for it."""
-    reason = str(error).partition("\n")[0][:500] if isinstance(error, DatabaseError) else type(error).__name__
     logger.warning(
         "flows.enrollment.failed", extra=fields(enrollment=enrollment_id, node=node, reason=type(error).__name__)
     )
     execute(
-        "WITH stuck AS (UPDATE enrollment SET status = 4, due_at = NULL WHERE id = %(id)s AND status = 1"
-        " RETURNING version_id),"
-        " counted AS (INSERT INTO flow_count (version_id, node, exit, n, at) SELECT version_id, n, 'failed', 1, %(now)s"
-        " FROM stuck, unnest(ARRAY[%(node)s, 0]::smallint[]) AS n)"
-        " INSERT INTO enrollment_failure (enrollment_id, node, at, reason) SELECT %(id)s, %(node)s, %(now)s,"
-        " %(reason)s FROM stuck",
-        {"id": enrollment_id, "node": node, "now": now, "reason": reason},
+        statement("campaigns.flows", "fail"),
+        {"id": enrollment_id, "node": node, "now": now, "reason": reason_of(error)},
     )
+
+
+def reason_of(error: Exception) -> str:
+    """The first line of a database error, which names the bad value; of others only the kind."""
+    return str(error).partition("\n")[0][:500] if isinstance(error, DatabaseError) else type(error).__name__
 
 
 def prepare_session() -> None:

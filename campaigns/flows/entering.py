@@ -5,18 +5,26 @@ advisory lock per flow makes "is there an active or recent enrollment" and the i
 enrollment (flow, customer, entry key, entry number) would refuse a second one even without it.
 """
 
+import logging
 from datetime import datetime
+
+from django.db import transaction
 
 from campaigns.flows import blocks
 from campaigns.flows.chains import Move, entry_statement
 from campaigns.flows.counts import write_counts
 from campaigns.flows.definition import FlowDocument, Reentry
+from campaigns.flows.engine import ROW_ERRORS, reason_of
 from campaigns.flows.graph import END_NODE
 from campaigns.flows.versions import Version
+from loyalty.kit.batches import halve
 from loyalty.kit.buckets import place_sql
 from loyalty.kit.chores import hint
+from loyalty.kit.logs import fields
 from loyalty.kit.periods import Period
 from loyalty.kit.sql import Sql, execute, fetch, sql
+
+logger = logging.getLogger("flows")
 
 # Namespace of the advisory locks "entering flow n".
 ENTRY_LOCK = 0x464C4F57
@@ -38,16 +46,20 @@ def enter(target: Version, candidates: Sql, *, now: datetime) -> int:
     document = target.graph.document
     n = execute(
         sql(
-            "INSERT INTO entering (n, customer_id, entry_key, entry_no, event)"
-            " SELECT row_number() OVER (ORDER BY s.customer_id) - 1, s.customer_id, s.entry_key,"
-            " coalesce(last.entry_no, 0) + 1,"
-            " s.event FROM (SELECT DISTINCT ON (customer_id, entry_key) customer_id, entry_key, event"
-            " FROM ({candidates}) AS raw (customer_id, entry_key, occurred_at, event)"
-            " ORDER BY customer_id, entry_key, occurred_at) s"
-            " LEFT JOIN LATERAL (SELECT e.entry_no, e.status, e.entered_at FROM enrollment e WHERE e.flow_id = {flow}"
-            " AND e.customer_id = s.customer_id AND e.entry_key = s.entry_key ORDER BY e.entry_no DESC LIMIT 1)"
-            " last ON true"
-            " WHERE last.entry_no IS NULL OR {again}",
+            """INSERT INTO entering (n, customer_id, entry_key, entry_no, event)
+            SELECT row_number() OVER (ORDER BY s.customer_id) - 1, s.customer_id, s.entry_key,
+                   coalesce(last.entry_no, 0) + 1, s.event
+            FROM (
+                SELECT DISTINCT ON (customer_id, entry_key) customer_id, entry_key, event
+                FROM ({candidates}) AS raw (customer_id, entry_key, occurred_at, event)
+                ORDER BY customer_id, entry_key, occurred_at
+            ) s
+            LEFT JOIN LATERAL (
+                SELECT e.entry_no, e.status, e.entered_at FROM enrollment e
+                WHERE e.flow_id = {flow} AND e.customer_id = s.customer_id AND e.entry_key = s.entry_key
+                ORDER BY e.entry_no DESC LIMIT 1
+            ) last ON true
+            WHERE last.entry_no IS NULL OR {again}""",
             candidates=candidates,
             flow=target.flow_id,
             again=_again(document, now),
@@ -55,7 +67,18 @@ def enter(target: Version, candidates: Sql, *, now: datetime) -> int:
     )
     if not n:
         return 0
-    return _insert(target, n, now=now)
+
+    def run(low: int, high: int) -> int:
+        with transaction.atomic():
+            return _insert(target, low, high, now=now)
+
+    def reject(index: int, error: Exception) -> None:
+        _refuse(target, index, error, now=now)
+
+    entered = halve(0, n, run=run, reject=reject, failures=ROW_ERRORS)
+    if entered and target.dispatches:
+        hint("delivery.send_email")
+    return entered
 
 
 def _again(document: FlowDocument, now: datetime) -> Sql:
@@ -69,7 +92,8 @@ def _again(document: FlowDocument, now: datetime) -> Sql:
     return sql("(last.status <> 1 AND last.entered_at <= {since})", since=since)
 
 
-def _insert(target: Version, n: int, *, now: datetime) -> int:
+def _insert(target: Version, low: int, high: int, *, now: datetime) -> int:
+    """Enroll the candidates with low <= n < high."""
     share = target.graph.document.holdout
     holdout = Sql("false")
     if share:
@@ -78,11 +102,18 @@ def _insert(target: Version, n: int, *, now: datetime) -> int:
             place=place_sql(f"holdout:{target.flow_key}", Sql("x.customer_id")),
             share=share,
         )
-    reserved = blocks.reserve(target.id, n)
+    reserved = blocks.reserve(target.id, high - low)
     move = Move(target.id, target.graph, target.chain(1), END_NODE, 0, now, target.dispatches)
-    by_arm: dict[int, int] = dict(
-        fetch(entry_statement(move, flow_id=target.flow_id, holdout=holdout, ids=reserved.ids()))
-    )
-    if target.dispatches:
-        hint("delivery.send_email")
+    statement = entry_statement(move, flow_id=target.flow_id, holdout=holdout, ids=reserved.ids(), low=low, high=high)
+    by_arm: dict[int, int] = dict(fetch(statement))
     return write_counts(move, by_arm, left=None)
+
+
+def _refuse(target: Version, index: int, error: Exception, *, now: datetime) -> None:
+    """Note a candidate who cannot enter, with the reason; the others came in."""
+    logger.warning("flows.entry.failed", extra=fields(flow=target.flow_key, reason=type(error).__name__))
+    execute(
+        "INSERT INTO enrollment_failure (version_id, customer_id, node, at, reason)"
+        " SELECT %(version)s, customer_id, 0, %(now)s, %(reason)s FROM entering WHERE n = %(n)s",
+        {"version": target.id, "now": now, "reason": reason_of(error), "n": index},
+    )

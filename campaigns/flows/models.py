@@ -32,6 +32,8 @@ class Flow(models.Model):
         "FlowVersion", models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("current version")
     )
     paused_at = models.DateTimeField(_("paused at"), null=True, blank=True)
+    # The goal's numbers as last computed by the chore, for flows too large to count at each look.
+    goal_numbers = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(_("created at"))
     updated_at = models.DateTimeField(_("updated at"))
 
@@ -154,9 +156,14 @@ class StepLog(models.Model):
 
 
 class EnrollmentFailure(models.Model):
-    """A person whose move failed alone: where and why. The others of the batch went on."""
+    """A person whose move failed alone: where and why. The others of the batch went on.
 
-    enrollment_id = models.BigIntegerField(db_index=True)
+    `enrollment_id` is unset for somebody who could not even enter.
+    """
+
+    enrollment_id = models.BigIntegerField(null=True, db_index=True)
+    version_id = models.IntegerField()
+    customer_id = models.BigIntegerField(db_index=True)
     node = models.SmallIntegerField()
     at = models.DateTimeField()
     reason = models.TextField()
@@ -165,7 +172,7 @@ class EnrollmentFailure(models.Model):
         db_table = "enrollment_failure"
 
     def __str__(self) -> str:
-        return f"{self.enrollment_id}: {self.reason}"
+        return f"{self.customer_id}: {self.reason}"
 
 
 class FlowRun(models.Model):

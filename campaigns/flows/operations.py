@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from campaigns.channels.models import Sender
 from campaigns.content.models import Template
 from campaigns.delivery import operations as delivery
 from campaigns.delivery import resuming
 from campaigns.delivery.models import Dispatch
-from campaigns.flows import blocks, engine
+from campaigns.flows import blocks, engine, queries
 from campaigns.flows.checking import check
 from campaigns.flows.entering import enter
 from campaigns.flows.graph import Graph
@@ -26,6 +27,8 @@ from loyalty.kit.chores import hint
 from loyalty.kit.periods import Period
 from loyalty.kit.problems import Problem, Problems
 from loyalty.kit.sql import execute, fetch, sql
+
+GOALS_EVERY = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +162,7 @@ def resume(*, key: str, now: datetime, policy: str | dict[str, str] = "send_now"
     paused_at = flow.paused_at or now
     if policy == "shift":
         shift = now - paused_at
+        _lock_blocks(flow)
         execute(
             "UPDATE enrollment SET due_at = due_at + %(shift)s WHERE flow_id = %(flow)s AND status = 1 AND"
             " due_at IS NOT NULL",
@@ -184,6 +188,15 @@ def resume(*, key: str, now: datetime, policy: str | dict[str, str] = "send_now"
     hint("flows.advance")
     hint("delivery.send_email")
     return flow
+
+
+def _lock_blocks(flow: Flow) -> None:
+    """Blocks before enrollments, in id order, as everybody does who moves people."""
+    execute(
+        "SELECT FROM flow_block WHERE version_id IN (SELECT id FROM flow_version WHERE flow_id = %(flow)s)"
+        " AND next_due IS NOT NULL ORDER BY id FOR UPDATE",
+        {"flow": flow.pk},
+    )
 
 
 def _before(text: str, now: datetime) -> datetime:
@@ -253,6 +266,17 @@ def clear_stopped(*, now: datetime) -> int:
             )
         blocks.time_anew(claim)
         return max(ended, 1)
+
+
+def count_goals(*, now: datetime) -> int:
+    """Keep the goal's numbers of one large running flow whose last count is older than five minutes; how many."""
+    due = Q(goal_numbers=None) | Q(goal_numbers__as_of__lt=(now - GOALS_EVERY).isoformat())
+    flow = Flow.objects.filter(due, state=Flow.State.RUNNING, current_version__isnull=False).order_by("id").first()
+    if flow is None or flow.current_version_id is None:
+        return 0
+    numbers = queries.goal_numbers(flow, version(flow.current_version_id)) or {}
+    Flow.objects.filter(pk=flow.pk).update(goal_numbers={**numbers, "as_of": now.isoformat()})
+    return 1
 
 
 @transaction.atomic

@@ -12,7 +12,7 @@ def _erase(customer_ids: Sequence[int]) -> int:
     ids = {"ids": list(customer_ids)}
     mine = "(SELECT id FROM enrollment WHERE customer_id = ANY(%(ids)s))"
     touched = execute(f"DELETE FROM step_log WHERE enrollment_id IN {mine}", ids)  # noqa: S608 - a constant
-    touched += execute(f"DELETE FROM enrollment_failure WHERE enrollment_id IN {mine}", ids)  # noqa: S608
+    touched += execute("DELETE FROM enrollment_failure WHERE customer_id = ANY(%(ids)s)", ids)
     return touched + execute("DELETE FROM enrollment WHERE customer_id = ANY(%(ids)s)", ids)
 
 

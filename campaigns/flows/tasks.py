@@ -34,6 +34,12 @@ def clear_stopped(*, now: datetime) -> int:
     return operations.clear_stopped(now=now)
 
 
+@chore("flows.goals", queue="reports", every=60, order=80)
+def count_goals(*, now: datetime) -> int:
+    """Count the goals of flows for their pages."""
+    return operations.count_goals(now=now)
+
+
 @chore("flows.fold_counts", queue="maintenance", every=60, order=90)
 def fold_counts(*, now: datetime) -> int:
     """Fold the counters' deltas."""

@@ -245,6 +245,18 @@ def test_one_bad_row_does_not_stop_the_others(people, publish, enter) -> None:
     assert "Mars/Phobos" in reason
 
 
+def test_somebody_who_cannot_enter_does_not_keep_the_others_out(people, publish, enter) -> None:
+    people(20)
+    [bad] = people(1, timezone="Mars/Phobos")
+    people(20)
+    flow = publish([{"id": "nine", "type": "wait", "until": "09:00"}, SEND])
+    enter()
+    assert standing() == {(1, 1): 40}
+    assert fetch("SELECT enrollment_id, customer_id, node FROM enrollment_failure") == [(None, bad, 0)]
+    assert queries.stats(flow)["refused"] == 1
+    assert_invariants()
+
+
 def test_pause_holds_and_resume_shifts(people, publish, enter, happen) -> None:
     one, two, three = people(3)
     publish([{"id": "rest", "type": "wait", "for": "1d"}, SEND], entry=[{"event": "cart"}])
