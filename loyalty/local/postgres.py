@@ -81,11 +81,13 @@ class Postgres:
                 f"{self.data} was written by PostgreSQL {major}, the installed one is {ours}; "
                 "dump it with the old version and load it with the new one, or set STATE_DIR to an empty folder"
             )
+        self._clear_old_postmaster()
         self.choose_port()
 
     def choose_port(self) -> None:
         """Keep the port of the last run if it is free: people have it in their tools."""
-        self.port = self.port or processes.free_port(self._last_port())
+        # The processes of a killed server may hold its port for a moment.
+        self.port = self.port or processes.free_port(self._last_port(), patience=1.0)
 
     def _program_version(self) -> str:
         answer = subprocess.run([self.programs / "postgres", "--version"], capture_output=True, text=True, check=True)

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -77,8 +78,11 @@ def give(path: Path, account: pwd.struct_passwd | None) -> None:
         os.chown(path, account.pw_uid, account.pw_gid)
 
 
-def free_port(preferred: int | None = None) -> int:
-    """A TCP port on 127.0.0.1 that nobody listens on: the preferred one if it is free."""
+def free_port(preferred: int | None = None, *, patience: float = 0.0) -> int:
+    """A TCP port on 127.0.0.1 that nobody listens on: the preferred one if it is free within `patience` seconds."""
+    end = time.monotonic() + patience
+    while preferred and time.monotonic() < end and not _is_free(preferred):
+        time.sleep(0.05)
     for port in [preferred, 0] if preferred else [0]:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -88,6 +92,12 @@ def free_port(preferred: int | None = None) -> int:
                 continue
             return int(probe.getsockname()[1])
     raise OSError("no free TCP port on 127.0.0.1")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def runs(pid: int, mark: str) -> bool:
