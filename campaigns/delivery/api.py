@@ -1,6 +1,6 @@
 """Messages over HTTP: a person's messages and the passport of one."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from django.http import Http404, HttpRequest
 from ninja import Query, Router
@@ -27,8 +27,8 @@ def passport(request: HttpRequest, message_id: str) -> dict[str, Any]:
 def messages(
     request: HttpRequest,
     external_id: str,
-    limit: int = Query(50, ge=1, le=500),
-    before: str | None = Query(None, pattern=r"^[0-9]{1,19}$"),
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    before: Annotated[str | None, Query(pattern=r"^[0-9]{1,19}$")] = None,
 ) -> dict[str, Any]:
     """Newest first; ask for the next page with `before` = the last id of this one."""
     customer_id = customers.resolve([external_id])[0]

@@ -95,7 +95,7 @@ class Run:
     owner: int = field(default_factory=lambda: secrets.randbelow(2**31 - 1) + 1)
     flights: deque[Flight] = field(default_factory=deque)
     handled: int = 0
-    size: int = SMALLEST_CHUNK
+    size: int = field(default_factory=lambda: SMALLEST_CHUNK)
 
     def work(self, seconds: float, stop: Callable[[], bool]) -> int:
         """Send what is due for at most so many seconds; how many messages were handled (sent, skipped, failed)."""

@@ -194,7 +194,10 @@ class Torture:
     def kill_one(self, fleet: Fleet) -> None:
         pids = fleet.pids()
         pid = self.chance.choice(sorted(pids))
-        os.kill(pid, signal.SIGKILL)
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:  # a child whose leader was killed before
+            return
         self.told.kills["children" if pids[pid].endswith("child") else "leaders"] += 1
         if pids[pid].startswith(("sender", "ticker")):
             # What was begun at this moment; the share of the killed process is a part of it.

@@ -1,6 +1,7 @@
 """Rescue, poison, halving, stopped flows, decisions about doubts, rate limits."""
 
 import time
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
@@ -182,7 +183,8 @@ def test_a_big_campaign_does_not_starve_a_small_one(world: World) -> None:
     assert len(taken) <= 100
 
 
-def test_queries_do_not_grow_with_the_batch(world: World) -> None:
+def test_queries_do_not_grow_with_the_batch(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "SMALLEST_CHUNK", engine.LARGEST_CHUNK)
     dispatch = world.dispatch()
     counts = []
     for size in (1, 2, 90):  # the first one warms what a process keeps
@@ -235,3 +237,16 @@ def test_the_passport_names_every_gate_in_order(world: World) -> None:
     assert passport["gates"][5]["code"] == "no_consent"
     assert passport["gates"][5]["facts"]["status"] is None
     assert queries.passport(1) is None
+
+
+def test_sub_chunks_follow_the_pace_of_the_wire(world: World) -> None:
+    """They begin with 10 and double while the wire keeps up; on a slow one they stay small."""
+    run = engine.Run("email", lambda: world.now)
+    sizes = []
+    for per_message in (0.0001, 0.0001, 0.0001, 0.0001, 0.0001, 0.002, 0.02):
+        answer: Future[list[outcome.Outcome]] = Future()
+        flight = engine.Flight([(n, 1) for n in range(run.size)], answer, left_at=100.0)
+        flight.landed_at = 100.0 + run.size * per_message
+        run._learn_size(flight)
+        sizes.append(run.size)
+    assert sizes == [20, 40, 80, 100, 100, 20, 10]
