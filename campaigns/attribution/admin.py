@@ -76,13 +76,11 @@ class ConversionAdmin(ReadOnlyAdmin):
     def panels(self, request: HttpRequest, obj: Conversion) -> dict[str, Any]:
         rows = list(Credit.objects.filter(conversion_id=obj.pk).order_by("touch_no"))
         dispatches = {item.pk: item for item in Dispatch.objects.filter(pk__in={row.dispatch_id for row in rows})}
-        by_model = [
-            {
-                "label": method.label,
-                "sentence": method.sentence,
-                "rows": [(row, dispatches.get(row.dispatch_id or 0)) for row in rows if row.model == key],
-            }
-            for key, method in methods.items()
+        credited = {(row.touch_no, row.model): row for row in rows}
+        touches = {row.touch_no: row for row in rows}
+        table = [
+            (touch, dispatches.get(touch.dispatch_id or 0), [credited.get((number, model)) for model in methods])
+            for number, touch in sorted(touches.items())
         ]
         may_open = request.user.has_perm("customers.view_customer")
         return {
@@ -90,5 +88,6 @@ class ConversionAdmin(ReadOnlyAdmin):
             "person": self.person(obj),
             "goal": self.goal(obj),
             "customer_url": reverse("admin:customers_customer_change", args=[obj.customer_id]) if may_open else "",
-            "models": by_model,
+            "models": [method for _key, method in methods.items()],
+            "touches": table,
         }

@@ -33,7 +33,7 @@ def conversions(request: HttpRequest, customer_id: int) -> Panel:
     return Panel("admin/attribution/customer_conversions.html", {"rows": rows, "more": len(found) > SHOWN})
 
 
-@object_panel("planning.goal", 10, permission="attribution.view_conversion")
+@object_panel("planning.goal", 20, permission="attribution.view_conversion")
 def reached(request: HttpRequest, goal: Goal) -> Panel:
     """How often the goal was reached lately, the newest times, and whether older events are still being searched."""
     own = Conversion.objects.filter(goal_id=goal.pk)
@@ -47,4 +47,5 @@ def reached(request: HttpRequest, goal: Goal) -> Panel:
             "newest": own.order_by("-occurred_at")[:SHOWN],
             "searching": GoalCount.objects.filter(goal_id=goal.pk, due_at__isnull=False, search_no=1).exists(),
         },
+        wide=True,
     )

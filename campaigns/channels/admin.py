@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from pydantic import ValidationError
 from unfold.decorators import display
 
-from campaigns.channels import operations
+from campaigns.channels import operations, words
 from campaigns.channels.models import Sender
 from campaigns.channels.provider import providers
 from loyalty.kit.admin import Act, ReadOnlyAdmin
@@ -49,7 +49,7 @@ def _resume(sender: Sender, data: dict[str, Any]) -> str:
 
 @admin.register(Sender)
 class SenderAdmin(ReadOnlyAdmin):
-    list_display = ("key", "channel", "provider", "origin", "state_label", "updated_at")
+    list_display = ("key", "channel_shown", "provider", "origin", "state_label", "updated_at")
     list_filter = ("channel", "state")
     search_fields = ("key",)
     search_help_text = _("Key")
@@ -59,7 +59,8 @@ class SenderAdmin(ReadOnlyAdmin):
         "pause": Act(
             _("Pause"),
             _(
-                "Nothing of this sender leaves any more, in any flow. Messages are kept and go out when it is active again."
+                "Nothing of this sender leaves any more, in any flow."
+                " Messages are kept and go out when it is active again."
             ),
             _pause,
             allowed=lambda sender: sender.state == Sender.State.ACTIVE,
@@ -71,6 +72,10 @@ class SenderAdmin(ReadOnlyAdmin):
             allowed=lambda sender: sender.state == Sender.State.PAUSED,
         ),
     }
+
+    @display(description=_("channel"), ordering="channel")
+    def channel_shown(self, sender: Sender) -> str:
+        return words.channel(sender.channel)
 
     @display(description=_("from"))
     def origin(self, sender: Sender) -> str:
@@ -85,6 +90,7 @@ class SenderAdmin(ReadOnlyAdmin):
         limit = obj.limits.get("per_second")
         return {
             "title": obj.key,
+            "channel": words.channel(obj.channel),
             "settings": settings,
             "trouble": trouble,
             "limit": limit,

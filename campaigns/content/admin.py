@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
+from campaigns.channels import words
 from campaigns.channels.models import Sender
 from campaigns.content import context, preview
 from campaigns.content.framing import PARTS, framed, framed_problem
@@ -25,7 +26,6 @@ from loyalty.kit.clock import now
 from loyalty.kit.object_panels import object_panels
 from loyalty.kit.problems import Problem
 
-PURPOSES = {"marketing": _("marketing"), "service": _("service"), "transactional": _("transactional")}
 # Older versions are found by their number in the address.
 VERSIONS_SHOWN = 20
 
@@ -43,7 +43,7 @@ class PreviewForm(forms.Form):
 
 @admin.register(Template)
 class TemplateAdmin(ReadOnlyAdmin):
-    list_display = ("title", "key", "channel", "purpose_shown", "version_number", "locales", "updated_at")
+    list_display = ("title", "key", "channel_shown", "purpose_shown", "version_number", "locales", "updated_at")
     list_display_links = ("title",)
     list_filter = ("channel", "purpose")
     search_fields = ("key",)
@@ -61,9 +61,13 @@ class TemplateAdmin(ReadOnlyAdmin):
     def title(self, template: Template) -> str:
         return localized(template.name, template.key)
 
+    @display(description=_("channel"), ordering="channel")
+    def channel_shown(self, template: Template) -> str:
+        return words.channel(template.channel)
+
     @display(description=_("purpose"), ordering="purpose")
     def purpose_shown(self, template: Template) -> str:
-        return str(PURPOSES.get(template.purpose, template.purpose))
+        return words.purpose(template.purpose)
 
     @display(description=_("version"))
     def version_number(self, template: Any) -> int | None:
@@ -87,7 +91,8 @@ class TemplateAdmin(ReadOnlyAdmin):
         chosen = {"version": version.number if version else "", "customer": customer.pk if customer else ""}
         return {
             "title": localized(obj.name, obj.key),
-            "purpose": PURPOSES.get(obj.purpose, obj.purpose),
+            "channel": words.channel(obj.channel),
+            "purpose": words.purpose(obj.purpose),
             "version": version,
             "versions": recent,
             "is_current": version is not None and version.pk == obj.current_version_id,

@@ -16,6 +16,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
+from campaigns.channels import words as channel_words
 from campaigns.channels.names import BY_NUMBER
 from campaigns.content.framing import PARTS, framed, framed_problem
 from campaigns.content.render import RenderError
@@ -90,7 +91,7 @@ class ChannelFilter(admin.SimpleListFilter):
     parameter_name = "channel"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(str(number), name) for number, name in BY_NUMBER.items()]
+        return [(str(number), channel_words.channel(name)) for number, name in BY_NUMBER.items()]
 
     def queryset(self, request: HttpRequest, queryset: "QuerySet[Message]") -> "QuerySet[Message]":
         value = self.value()
@@ -222,7 +223,7 @@ class MessageAdmin(ReadOnlyAdmin):
 
     @display(description=_("channel"))
     def channel_name(self, message: Message) -> str:
-        return BY_NUMBER.get(message.channel, str(message.channel))
+        return channel_words.channel(BY_NUMBER.get(message.channel, str(message.channel)))
 
     @display(description=_("state"), label=COLORS)
     def state_label(self, message: Message) -> tuple[str, str]:
@@ -241,6 +242,8 @@ class MessageAdmin(ReadOnlyAdmin):
             "passport": passport,
             "state": obj.get_state_display(),
             "state_tag": TAGS.get(passport["state"], ""),
+            "channel": channel_words.channel(passport["channel"]),
+            "purpose": channel_words.purpose(passport["purpose"]),
             "in_doubt": _in_doubt(obj),
             "reason": words.reason(passport["reason"]),
             "gates": [_gate(item) for item in passport["gates"]],
@@ -301,4 +304,4 @@ def _event(item: dict[str, Any]) -> dict[str, Any]:
     return {"name": words.EVENTS.get(item["name"], item["name"]), "at": item["at"], "facts": words.facts(told)}
 
 
-_TOLD = frozenset({"flow", "step", "channel", "campaign"})
+_TOLD = frozenset({"flow", "step", "channel", "campaign", "link"})

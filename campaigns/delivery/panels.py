@@ -7,6 +7,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.channels.models import Sender
+from campaigns.channels.words import channel
 from campaigns.content.models import Template, TemplateVersion
 from campaigns.delivery import queries, tallies, words
 from campaigns.delivery.models import Dispatch, State
@@ -26,7 +27,13 @@ def messages(request: HttpRequest, customer_id: int) -> Panel:
     found = queries.messages_of(customer_id, limit=SHOWN + 1)
     labels = {state.name.lower(): state.label for state in State}
     rows = [
-        row | {"label": labels[row["state"]], "tag": _TAGS.get(row["state"], ""), "why": words.reason(row["reason"])}
+        row
+        | {
+            "channel": channel(row["channel"]),
+            "label": labels[row["state"]],
+            "tag": _TAGS.get(row["state"], ""),
+            "why": words.reason(row["reason"]),
+        }
         for row in found[:SHOWN]
     ]
     return Panel("admin/delivery/customer_messages.html", {"messages": rows, "more": len(found) > SHOWN}, wide=True)

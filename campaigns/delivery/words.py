@@ -68,11 +68,10 @@ _STOPPED = {
     "give_up": _("A person decided to give it up."),
 }
 _SUPPRESSED_FOR = {
-    "hard_bounce": _("the address does not exist (hard bounce)"),
-    "complaint": _("the person complained about a message"),
-    "unsubscribed": _("the person unsubscribed"),
-    "erased": _("the person was erased"),
-    "import": _("it came with an imported list"),
+    "hard_bounce": _("address does not exist"),
+    "complaint": _("reported as spam"),
+    "unsubscribed": _("unsubscribed"),
+    "manual": _("by hand"),
 }
 _FACTS = {
     "by": _("decided by"),
@@ -85,6 +84,9 @@ _FACTS = {
     "oldest": _("oldest still sent"),
     "part": _("part"),
     "problem": _("problem"),
+    "url": _("address"),
+    "code": _("code"),
+    "resolved": _("by a person's decision"),
 }
 _CONSENTS = {"granted": _("granted"), "withdrawn": _("withdrawn")}
 OUTCOMES = {

@@ -23,7 +23,7 @@ def flows_of_campaign(request: HttpRequest, campaign: Campaign) -> Panel:
     return Panel("admin/reports/campaign_flows.html", {"rows": _flows(Q(campaign_key=campaign.key))})
 
 
-@object_panel("planning.goal", 20, permission="flows.view_flow")
+@object_panel("planning.goal", 10, permission="flows.view_flow")
 def flows_of_goal(request: HttpRequest, goal: Goal) -> Panel:
     """The flows that are measured by the goal, by its name or by the same event."""
     by_name, by_event = Q(definition__goal=goal.key), Q(definition__goal__event=goal.event)
