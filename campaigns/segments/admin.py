@@ -52,16 +52,12 @@ class SegmentAdmin(ReadOnlyAdmin):
     acts = {
         "refresh": Act(
             _("Refresh now"),
-            _(
-                "All customers are looked at anew. Members also follow every change by themselves, so this is rarely needed."
-            ),
+            _("All customers are looked at anew. Members follow every change anyway, so this is rarely needed."),
             _refresh,
         ),
         "delete": Act(
             _("Delete"),
-            _(
-                "The segment and its members go. Flows and segments that use it would stop working, so it is refused then."
-            ),
+            _("The segment and its members go. It is refused while flows or other segments use it."),
             _delete,
             danger=True,
             permission="segments.delete_segment",

@@ -185,8 +185,8 @@ class AttributeAdmin(ReadOnlyAdmin):
     search_fields = ("key",)
     ordering = ("key",)
     empty_text = _(
-        "Attributes describe customers beyond name and address. They are defined with “manage.py apply”, or learned from"
-        " imports."
+        "Attributes describe customers beyond name and address. They are defined with “manage.py apply”, or"
+        " learned from imports."
     )
     fields = ("key", "label", "type", "choices", "origin", "purpose", "created_at")
     readonly_fields = ("label", "origin")
@@ -213,7 +213,7 @@ class ImportJobAdmin(ReadOnlyAdmin):
         *("changed", "rejected_shown", "started_at", "updated_at", "finished_at"),
     )
     readonly_fields = ("kind_shown", "state_label", "progress", "taken", "rejected_shown")
-    empty_text = _("Nothing was imported yet. Use “manage.py import_customers FILE.csv” or “import_events FILE.csv”.")
+    empty_text = _("Nothing was imported yet. Use “manage.py import_customers FILE” or “manage.py import_events FILE”.")
 
     @display(description=_("kind"))
     def kind_shown(self, job: ImportJob) -> str:

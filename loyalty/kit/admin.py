@@ -19,7 +19,7 @@ from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.functional import cached_property
-from django.utils.translation import get_language, gettext
+from django.utils.translation import get_language, gettext, gettext_lazy
 from unfold.admin import ModelAdmin
 
 from loyalty.kit.problems import Problems
@@ -188,6 +188,7 @@ def admin_page(route: str, *, name: str, permission: str) -> Callable[[PageView]
     return decorate
 
 
+admin.site.index_title = gettext_lazy("Dashboard")
 # A hook of the theme's site: addresses of pages that stand beside those of the models.
 admin.site.extra_urls = lambda: list(_pages)  # type: ignore[attr-defined]
 
