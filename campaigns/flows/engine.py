@@ -67,7 +67,13 @@ def sweep(due: Version, low: int, high: int, *, now: datetime) -> int:
             # What the queue has not brought yet (an event that arrived late, or came while the person did) is in the
             # timeline: time is only up for those who have no such event there.
             moved += _leave(
-                due, node, 0, sql("{over} AND {seen}", over=_over(now), seen=_seen(wake, due.graph)), low, high, now
+                due,
+                node,
+                0,
+                sql("{over} AND {seen}", over=_over(now), seen=_seen(wake, due.graph, now)),
+                low,
+                high,
+                now,
             )
         moved += _leave(due, node, len(due.exits(number)) - 1, _over(now), low, high, now)
     return moved
@@ -77,11 +83,19 @@ def _over(now: datetime) -> Sql:
     return sql("e.due_at <= {now}", now=now)
 
 
-def _seen(wake: Wake, graph: Graph) -> Sql:
-    """Condition over enrollment `e`: the timeline has the awaited event within the person's rest."""
+def _seen(wake: Wake, graph: Graph, now: datetime) -> Sql:
+    """Condition over enrollment `e`: the timeline has the awaited event within the person's rest.
+
+    One probe by customer per month of the rest. OFFSET 0 leaves the planner only the customer to search by: in a month
+    without statistics it took the index (type_id, occurred_at) and read every such event for every person (measured:
+    108 s instead of 4 s for 140,000 people). The constant bound prunes the months made ahead.
+    """
     return sql(
-        "EXISTS (SELECT FROM event v WHERE v.customer_id = e.customer_id AND v.type_id = {type}"
-        " AND v.occurred_at > e.since AND v.occurred_at <= e.due_at AND {about})",
+        """EXISTS (SELECT FROM (
+            SELECT v.type_id, v.properties, v.ref FROM event v WHERE v.customer_id = e.customer_id
+            AND v.occurred_at > e.since AND v.occurred_at <= e.due_at AND v.occurred_at <= {now} OFFSET 0
+        ) v WHERE v.type_id = {type} AND {about})""",
+        now=now,
         type=type_id(wake.event),
         about=about(wake, graph, values=Sql("v.properties"), ref=Sql("v.ref")),
     )
