@@ -16,7 +16,7 @@ SHOWN = 10
 RECENT = timedelta(days=30)
 
 
-@customer_panel(50, permission="attribution.view_conversion")
+@customer_panel(35, permission="attribution.view_conversion")
 def conversions(request: HttpRequest, customer_id: int) -> Panel:
     """The person's newest conversions, and how many touches the last-touch model found (none or one)."""
     found = list(Conversion.objects.filter(customer_id=customer_id).order_by("-occurred_at", "-id")[: SHOWN + 1])

@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 CHANNELS = {
-    "email": _("Email"),
+    "email": pgettext_lazy("channel", "Email"),
     "sms": _("SMS"),
     "whatsapp": _("WhatsApp"),
     "telegram": _("Telegram"),

@@ -54,8 +54,10 @@ def bars(labels: Sequence[str], series: Sequence[Series], *, first: int = 0) -> 
             "y": {"ticks": {"color": INK, "autoSkip": False}, "grid": {"display": False}},
         },
     }
-    height = 64 + len(labels) * max(28, 20 * len(series) + 10)
-    return Chart("bar", _json({"labels": list(labels), "datasets": datasets}), _json(options), labels, series, height)
+    # A label in two lines leaves more room for the bars on a phone.
+    lines = [label.split(" / ", 1) for label in labels]
+    height = 64 + len(labels) * max(36, 20 * len(series) + 10)
+    return Chart("bar", _json({"labels": lines, "datasets": datasets}), _json(options), labels, series, height)
 
 
 def line(labels: Sequence[str], one: Series, number: int) -> Chart:
