@@ -13,7 +13,6 @@ from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext
-from django_celery_beat import models as beat
 
 from loyalty.kit.admin import ReadOnlyAdmin, admin_page, page
 from loyalty.kit.chores import QUEUES, Chore, all_chores
@@ -30,14 +29,6 @@ LATE, DEAD = 3, 10
 SLACK = 30.0
 # What a framed mail may do: be looked at. No scripts, no forms, nothing from elsewhere, no way out of its frame.
 MAIL_POLICY = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'"
-
-# Schedules live in the code (`kit.chores`): what one could edit there would do nothing.
-for _model in (
-    *(beat.ClockedSchedule, beat.CrontabSchedule, beat.IntervalSchedule, beat.PeriodicTask, beat.SolarSchedule),
-):
-    if admin.site.is_registered(_model):
-        admin.site.unregister(_model)
-
 
 @admin_page("local/operations/", name="local_operations", permission="local.view_chorestate")
 def operations(request: HttpRequest) -> TemplateResponse:
