@@ -60,6 +60,7 @@ FROM generate_series(1, {n}) AS i"""
     "send",
     unit="message",
     n=20_000,
+    workers=2,  # the pool of one sender as `up` starts it
     targets=(Target("rate", at_least=3_000), Target("ratio", at_least=0.5)),
 )
 class SendBench(Workload):

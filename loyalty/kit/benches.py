@@ -111,29 +111,37 @@ class Bench:
     customers: int
     targets: tuple[Target, ...]
     workload: type[Workload]
+    workers: int = 1
 
-    def size(self, *, n: int | None = None, customers: int | None = None, workers: int = 1) -> Size:
+    def size(self, *, n: int | None = None, customers: int | None = None, workers: int | None = None) -> Size:
         """The asked size; what is not given keeps its usual proportion to what is."""
         if n is None and customers is None:
-            return Size(self.n, self.customers, workers)
+            return Size(self.n, self.customers, workers or self.workers)
         if n is None:
             n = max(1, round(self.n * (customers or 0) / self.customers)) if self.customers else self.n
         if customers is None:
             customers = max(1, round(self.customers * n / self.n)) if self.customers else 0
-        return Size(n, customers, workers)
+        return Size(n, customers, workers or self.workers)
 
 
 benches: Registry[Bench] = Registry("bench")
 
 
 def bench(
-    name: str, *, unit: str, n: int, customers: int | None = None, targets: Sequence[Target] = ()
+    name: str,
+    *,
+    unit: str,
+    n: int,
+    customers: int | None = None,
+    targets: Sequence[Target] = (),
+    workers: int = 1,
 ) -> Callable[[type[Workload]], type[Workload]]:
-    """Class decorator: register the workload under `name`; `n` and `customers` (as many as `n` if unset) are the usual
-    size."""
+    """Class decorator: register the workload under `name`; `n`, `customers` (as many as `n` if unset) and `workers` (what
+    `up` starts for this work) are the usual size."""
 
     def decorate(workload: type[Workload]) -> type[Workload]:
-        benches.add(name, Bench(name, unit, n, n if customers is None else customers, tuple(targets), workload))
+        count = n if customers is None else customers
+        benches.add(name, Bench(name, unit, n, count, tuple(targets), workload, workers))
         return workload
 
     return decorate

@@ -24,7 +24,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--n", type=int, help="units of work")
         parser.add_argument("--runs", type=int, default=3)
-        parser.add_argument("--workers", type=int, default=1, help="worker processes, where the workload has them")
+        parser.add_argument("--workers", type=int, help="worker processes, where the workload has them")
         parser.add_argument("--keep", action="store_true", help="leave the database bench_NAME behind")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
