@@ -136,8 +136,8 @@ def bench(
     targets: Sequence[Target] = (),
     workers: int = 1,
 ) -> Callable[[type[Workload]], type[Workload]]:
-    """Class decorator: register the workload under `name`; `n`, `customers` (as many as `n` if unset) and `workers` (what
-    `up` starts for this work) are the usual size."""
+    """Class decorator: register the workload under `name`; `n`, `customers` (as many as `n` if unset) and `workers`
+    (what `up` starts for this work) are the usual size."""
 
     def decorate(workload: type[Workload]) -> type[Workload]:
         count = n if customers is None else customers
