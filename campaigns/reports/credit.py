@@ -9,6 +9,7 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from campaigns.attribution import queries
 from campaigns.attribution.method import methods
@@ -49,8 +50,8 @@ class ReportForm(forms.Form):
         super().__init__({name: data.get(name) or value for name, value in preset.items()}, auto_id="report_%s")
         self.fields["goal"].choices = [(goal.key, localized(goal.name, goal.key)) for goal in goals]  # type: ignore[attr-defined]
         self.fields["model"].choices = [(key, method.label) for key, method in methods.items()]  # type: ignore[attr-defined]
-        self.fields["from"] = _day(_("From"))
-        self.fields["to"] = _day(_("To"))
+        self.fields["from"] = _day(pgettext_lazy("day", "From"))
+        self.fields["to"] = _day(pgettext_lazy("day", "To"))
         self.fields["window"] = forms.CharField(
             label=_("Window"),
             required=False,

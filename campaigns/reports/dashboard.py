@@ -142,7 +142,11 @@ def _outbox(hints: list[Hint]) -> list[Card]:
     messages = reverse("admin:delivery_message_changelist")
     doubt_url = f"{messages}?state__exact=5"
     if found.in_doubt:
-        text = gettext("%(number)s messages are in doubt: nobody knows whether they arrived. Decide what to do.")
+        text = ngettext(
+            "%(number)s message is in doubt: nobody knows whether it arrived. Decide what to do.",
+            "%(number)s messages are in doubt: nobody knows whether they arrived. Decide what to do.",
+            found.in_doubt,
+        )
         hints.append(Hint("warn", text % {"number": _capped(found.in_doubt)}, doubt_url, gettext("Look at them")))
     for row in overview.held_up(now=now()):
         since = timesince(row["due_at"])

@@ -1,0 +1,79 @@
+"""The CSV of the credit report runs nothing in a spreadsheet."""
+
+import csv
+import io
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from campaigns.attribution.report import Reconciliation, Report, Total
+from campaigns.reports.spreadsheet import HEADER, cell, spreadsheet
+
+ZERO = Decimal(0)
+
+
+def report(step: str, revenue: str = "10.50") -> Report:
+    total = Total(Decimal("1.5"), Decimal(revenue), 1.0)
+    return Report(
+        goal="order",
+        model="linear",
+        start=None,
+        end=datetime(2026, 3, 1, tzinfo=UTC),
+        window=timedelta(days=7),
+        total=total,
+        channels={("email",): total},
+        campaigns={(None,): total},
+        flows={("winback",): total},
+        messages={("winback", step, "email"): total},
+        reconciliation=Reconciliation(1, ZERO, ZERO, ZERO, 0, 0),
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "=1+1",
+        "+1",
+        "-1",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        "  =1",
+        "\n@x",
+        "\u00a0=1",
+        "\uff1d1",
+        "=cmd|' /C calc'!A0",
+        "\0=1",
+    ],
+)
+def test_a_formula_becomes_text(text: str) -> None:
+    assert cell(text).startswith("'")
+
+
+@pytest.mark.parametrize("text", ["hello", "a=b", "1-2", "", "ümläut"])
+def test_plain_text_stays(text: str) -> None:
+    assert cell(text) == text
+
+
+@given(st.text())
+def test_no_cell_begins_like_a_formula(text: str) -> None:
+    found = cell(text)
+    assert not found.lstrip(" \t\r\n\u00a0").startswith(("=", "+", "-", "@"))
+    assert found[:1] not in ("\t", "\r", "\n")
+
+
+def test_rows() -> None:
+    text = spreadsheet(report('=HYPERLINK("http://x")', "-3.00"))
+    assert text.startswith("\ufeff")
+    rows = list(csv.reader(io.StringIO(text.removeprefix("\ufeff"))))
+    assert rows == [
+        list(HEADER),
+        ["total", "", "", "", "", "1.5", "-3.00", "1.000000"],
+        ["channel", "email", "", "", "", "1.5", "-3.00", "1.000000"],
+        ["campaign", "", "", "", "", "1.5", "-3.00", "1.000000"],
+        ["flow", "", "", "winback", "", "1.5", "-3.00", "1.000000"],
+        ["message", "email", "", "winback", '\'=HYPERLINK("http://x")', "1.5", "-3.00", "1.000000"],
+    ]
