@@ -96,13 +96,14 @@ class Run:
     flights: deque[Flight] = field(default_factory=deque)
     handled: int = 0
     size: int = field(default_factory=lambda: SMALLEST_CHUNK)
+    until: float = 0.0
 
     def work(self, seconds: float, stop: Callable[[], bool]) -> int:
         """Send what is due for at most so many seconds; how many messages were handled (sent, skipped, failed)."""
-        until = time.monotonic() + seconds
+        self.until = time.monotonic() + seconds
         try:
             self._prepare()
-            while time.monotonic() < until and not stop():
+            while time.monotonic() < self.until and not stop():
                 try:
                     wait = self._round(stop)
                 except (OperationalError, InterfaceError):
@@ -110,7 +111,7 @@ class Run:
                     continue
                 if wait is None:
                     break
-                time.sleep(min(wait, max(until - time.monotonic(), 0)))
+                time.sleep(min(wait, max(self.until - time.monotonic(), 0)))
         finally:
             # Whatever happened above: settle what flies, give back what was only claimed.
             try:
@@ -156,7 +157,8 @@ class Run:
             else:
                 self.handled += 1
         first = 0
-        while first < len(together) and not stop():
+        # What a slow provider leaves of a claim goes back at the end of the run, long before the lease is over.
+        while first < len(together) and not stop() and time.monotonic() < self.until:
             size = self.size
             self._chunk(together[first : first + size], given)
             first += size

@@ -250,3 +250,13 @@ def test_sub_chunks_follow_the_pace_of_the_wire(world: World) -> None:
         run._learn_size(flight)
         sizes.append(run.size)
     assert sizes == [20, 40, 80, 100, 100, 21, 10]
+
+
+def test_a_slow_provider_ends_the_run_in_time_and_the_rest_goes_back(world: World) -> None:
+    sender = world.sender(settings={"delay": 0.2})
+    ids = world.plan(world.dispatch(sender_id=sender.pk), world.customers(100))
+    began = time.monotonic()
+    handled = world.send(seconds=0.5)
+    assert time.monotonic() - began < 2
+    assert 0 < handled < 100
+    assert sorted(states(ids)) == [State.PLANNED] * (100 - handled) + [State.SENT] * handled
