@@ -152,6 +152,8 @@ class Run:
         given = Given(load.dispatches(messages), routes)
         together, alone = trials.apart(messages)
         for message in alone:
+            if stop() or time.monotonic() >= self.until:
+                return
             if trials.begin(message, owner=self.owner, at=self.now()):
                 self._chunk([message], given)
             else:
