@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from loyalty.kit.erasures import PersonalData, hold_personal_data
-from loyalty.kit.sql import Sql, execute, fetch_dicts, sql
+from loyalty.kit.sql import Sql, execute, fetch_values, sql
 
 
 def erase(customer_ids: Sequence[int]) -> int:
@@ -43,7 +43,7 @@ def export(customer_id: int) -> dict[str, list[dict[str, Any]]]:
             "SELECT * FROM message_context WHERE origin_id IN ({origins}) ORDER BY origin_id", origins=origins
         ),
     }
-    return {table: fetch_dicts(query) for table, query in queries.items()}
+    return {table: fetch_values(query) for table, query in queries.items()}
 
 
 def merge(winner: int, loser: int) -> int:

@@ -37,6 +37,14 @@ class Entry(Strict):
     segment: str | None = None
     api: bool = False
 
+    @model_validator(mode="before")
+    @classmethod
+    def _announced(cls, value: Any) -> Any:
+        for kind in ANNOUNCED_ENTRIES if isinstance(value, dict) else ():
+            if kind in value:
+                raise ValueError(f"the entry {kind!r} is not available yet; known: {', '.join(ENTRY_KINDS)}")
+        return value
+
     @model_validator(mode="after")
     def _one_kind(self) -> "Entry":
         named = [kind for kind in ENTRY_KINDS if getattr(self, kind)]
@@ -51,6 +59,8 @@ class Entry(Strict):
 
 
 ENTRY_KINDS = ("segment_entered", "segment_left", "event", "schedule", "at", "api")
+# Named by the public formats; nobody can come in this way yet.
+ANNOUNCED_ENTRIES = ("date", "reply")
 
 
 class Reentry(Strict):

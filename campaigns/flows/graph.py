@@ -77,9 +77,10 @@ def _typed_steps(steps: list[dict[str, Any]], step_types: Registry[Any], problem
         where = f"steps[{index}]"
         type_name = step.get("type")
         if not isinstance(type_name, str) or type_name not in step_types:
-            known = ", ".join(step_types)
-            wrong = "is missing" if type_name is None else f"unknown step type {type_name!r}"
-            problems.append(Problem(f"{where}.type", wrong, f"one of {known}{_guess(type_name, step_types)}"))
+            name = str(type_name)
+            wrong = "is missing" if type_name is None else step_types.refusal(name)
+            near = "" if name in step_types.announced else _guess(name, step_types)
+            problems.append(Problem(f"{where}.type", wrong, f"one of {', '.join(step_types)}{near}"))
             typed.append(None)
             continue
         step_type = step_types.get(type_name)

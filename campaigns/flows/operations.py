@@ -73,6 +73,7 @@ def publish(*, key: str, now: datetime) -> Published:
     """Make the kept definition the running version. People inside stay on theirs. Raises Problems."""
     flow = _locked(key)
     graph = check(flow.definition)
+    _need_senders(graph)
     if flow.state == Flow.State.PAUSED:
         raise Problems(
             [Problem("", "the flow is paused", "resume it first, so that the policy for those waiting is chosen")]
@@ -92,6 +93,22 @@ def publish(*, key: str, now: datetime) -> Published:
     subscribe()
     hint("flows.runs")
     return Published(published, runs)
+
+
+def _need_senders(graph: Graph) -> None:
+    """A flow may be written before its sender, but not run without one."""
+    sends = [node for node in graph.nodes if node.parameters.type == "send"]
+    channels = dict(
+        Template.objects.filter(key__in={n.parameters.template for n in sends}).values_list("key", "channel")
+    )
+    served = set(Sender.objects.values_list("channel", flat=True))
+    missing = [
+        Problem(f"steps[{node.number - 1}].sender", f"there is no sender for {channel}", "apply a sender first")
+        for node in sends
+        if (channel := channels[node.parameters.template]) not in served
+    ]
+    if missing:
+        raise Problems(missing)
 
 
 def _register_dispatches(flow: Flow, published: FlowVersion, graph: Graph) -> None:

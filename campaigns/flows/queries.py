@@ -57,6 +57,14 @@ def stats(flow: Flow) -> dict[str, Any]:
     return answer
 
 
+def answer(flow: Flow) -> dict[str, Any]:
+    """`stats` as programs get it: the message counts of the whole flow and `exits`, people by how they left, stand at
+    the top too. There `failed` counts messages; people whose enrollment failed are in `exits`.
+    """
+    numbers = stats(flow)
+    return {**numbers, "exits": {name: numbers[name] for name in ENDINGS}, **numbers["messages"]}
+
+
 def steps(current: Version, counts: dict[tuple[int, str], int], messages: dict[int, Any]) -> list[dict[str, Any]]:
     """Each step with how many came, left by which exit, and wait there."""
     rows = []

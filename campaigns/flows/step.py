@@ -107,4 +107,10 @@ class StepType:
         return None
 
 
-step_types: Registry[StepType] = Registry("step type", package="campaigns.flows.steps")
+# Named by the public formats; the engine has no such step yet.
+ANNOUNCED = (
+    "experiment", "throttle", "set_attribute", "add_to_list", "remove_from_list", "set_consent", "award_points",
+    "issue_voucher", "webhook", "staff_task", "emit_event", "enter_flow",
+)  # fmt: skip
+
+step_types: Registry[StepType] = Registry("step type", package="campaigns.flows.steps", announced=ANNOUNCED)

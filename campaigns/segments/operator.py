@@ -98,4 +98,7 @@ class Operator:
         return []
 
 
-operators: Registry[Operator] = Registry("segment operator", package="campaigns.segments.operators")
+# Named by the public formats; no rule can ask for it yet.
+ANNOUNCED = ("sequence", "list", "reachable", "geo", "points", "tier", "insight", "message")
+
+operators: Registry[Operator] = Registry("operator", package="campaigns.segments.operators", announced=ANNOUNCED)

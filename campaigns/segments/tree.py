@@ -191,10 +191,10 @@ class _Reader:
     def _unknown(self, rule: dict[Any, Any], where: str) -> None:
         first = str(next(iter(rule)))[:80]
         known = [*operators, *GROUPS]
-        near = get_close_matches(first, known, n=1, cutoff=0.6)
+        near = [] if first in operators.announced else get_close_matches(first, known, n=1, cutoff=0.6)
         self._refuse(
             f"{where}.{first}",
-            f"unknown operator {first!r}",
+            operators.refusal(first),
             f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}",
         )
 

@@ -15,9 +15,14 @@ from loyalty.kit.problems import Problem
 CONSENTS_MAX = 100
 
 
-def upsert_with_consents(rows: Sequence[object], *, now: datetime, source: str) -> Upserted:
-    """Make or change customers and record their `consents`; a row with a mistake anywhere is refused as a whole."""
-    refused: dict[int, list[Problem]] = {}
+def upsert_with_consents(
+    rows: Sequence[object], *, now: datetime, source: str, mistakes: Mapping[int, list[Problem]] | None = None
+) -> Upserted:
+    """Make or change customers and record their `consents`; a row with a mistake anywhere is refused as a whole.
+
+    `mistakes` are what the caller found wrong, by row.
+    """
+    refused = {index: [*problems] for index, problems in (mistakes or {}).items()}
     declared: dict[int, list[ConsentEntry]] = {}
     for index, row in enumerate(rows):
         given = row.get("consents") if isinstance(row, Mapping) else None
@@ -25,7 +30,7 @@ def upsert_with_consents(rows: Sequence[object], *, now: datetime, source: str) 
             continue
         entries, problems = _read(given, now)
         if problems:
-            refused[index] = problems
+            refused[index] = [*refused.get(index, []), *problems]
         elif entries:
             declared[index] = entries
     with transaction.atomic():

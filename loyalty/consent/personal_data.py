@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from loyalty.kit.erasures import PersonalData, hold_personal_data
-from loyalty.kit.sql import execute, fetch, fetch_dicts, sql, statement
+from loyalty.kit.sql import execute, fetch, fetch_values, sql, statement
 
 
 @contextmanager
@@ -35,9 +35,9 @@ def export(customer_id: int) -> dict[str, list[dict[str, Any]]]:
         " ON p.digest IN (c.email_digest, c.phone_digest) WHERE c.id = {id} ORDER BY p.id"
     )
     return {
-        "consent_entry": fetch_dicts(sql(entries, id=customer_id)),
-        "consent_state": fetch_dicts(sql(states, id=customer_id)),
-        "suppression": fetch_dicts(sql(suppressions, id=customer_id)),
+        "consent_entry": fetch_values(sql(entries, id=customer_id)),
+        "consent_state": fetch_values(sql(states, id=customer_id)),
+        "suppression": fetch_values(sql(suppressions, id=customer_id)),
     }
 
 

@@ -18,6 +18,15 @@ def states(customer_ids: Sequence[int]) -> dict[int, dict[tuple[str, str], str]]
     return found
 
 
+def current(customer_id: int) -> list[dict[str, Any]]:
+    """What the person's consents are now, one for each channel and purpose of which anything was declared."""
+    query = sql(
+        "SELECT channel, purpose, status, since FROM consent_state WHERE customer_id = {id} ORDER BY channel, purpose",
+        id=customer_id,
+    )
+    return fetch_dicts(query)
+
+
 def history(customer_id: int) -> list[dict[str, Any]]:
     """All that the person declared, latest first."""
     query = sql(

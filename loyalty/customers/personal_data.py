@@ -6,7 +6,7 @@ from typing import Any
 from loyalty.customers.changes import mark_changed
 from loyalty.customers.rows import COLUMNS
 from loyalty.kit.erasures import PersonalData, hold_personal_data
-from loyalty.kit.sql import Sql, execute, fetch_dicts, identifier, sql
+from loyalty.kit.sql import Sql, execute, fetch_values, identifier, sql
 
 PACKAGE = "loyalty.customers"
 
@@ -38,9 +38,9 @@ def export(customer_id: int) -> dict[str, list[dict[str, Any]]]:
         id=customer_id,
     )
     return {
-        "customer": fetch_dicts(profile),
-        "customer_identity": fetch_dicts(identities),
-        "attribute": fetch_dicts(attributes),
+        "customer": fetch_values(profile),
+        "customer_identity": fetch_values(identities),
+        "attribute": fetch_values(attributes),
     }
 
 

@@ -89,15 +89,17 @@ def _head_problems(document: Any) -> list[Problem]:
     if kind is None:
         problems.append(Problem("kind", "is missing", f"add one of: {', '.join(kinds)}"))
     elif not isinstance(kind, str) or kind not in kinds:
-        problems.append(
-            Problem("kind", f"unknown kind {kind!r}", f"{guess(str(kind), kinds)}known: {', '.join(kinds)}")
-        )
+        problems.append(Problem("kind", kinds.refusal(str(kind)), f"{_guess_kind(str(kind))}known: {', '.join(kinds)}"))
     if key is None:
         problems.append(Problem("key", "is missing", "add the name by which others refer to it"))
     elif not isinstance(key, str) or not _KEY.fullmatch(key) or len(key) > KEY_MAX:
         remedy = f"use letters, digits, '_', '-' and '.', at most {KEY_MAX}; quote a number"
         problems.append(Problem("key", f"{key!r} is no key", remedy))
     return problems
+
+
+def _guess_kind(kind: str) -> str:
+    return "" if kind in kinds.announced else guess(kind, kinds)
 
 
 def _doubles(documents: Sequence[Any], numbers: list[int]) -> list[tuple[int, Problem]]:

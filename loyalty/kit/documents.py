@@ -38,4 +38,4 @@ class Kind(Protocol):
     def export(self) -> Iterable[dict[str, Any]]: ...
 
 
-kinds: Registry[Kind] = Registry("kind")
+kinds: Registry[Kind] = Registry("kind", announced=("program", "earning_rule", "tier", "reward", "event_type"))

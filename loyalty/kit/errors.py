@@ -7,6 +7,7 @@ rest. `install` teaches a NinjaAPI to answer these; the middleware gives the sam
 unknown addresses, wrong methods, oversized bodies, crashes.
 """
 
+import json
 import logging
 from collections.abc import Callable, Iterable
 
@@ -86,7 +87,7 @@ def answer_to(error: Exception, request: HttpRequest) -> HttpResponse:
         case AuthenticationError():
             return answer(401)
         case HttpError():
-            response = answer(error.status_code, error.message)
+            response = answer(error.status_code, error.message, _unreadable(error))
             if wait := getattr(error, "wait", None):
                 response["Retry-After"] = str(wait)
             return response
@@ -138,6 +139,19 @@ class ApiErrors:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Answer a crash below `/api/`; elsewhere Django's own pages do."""
         return answer_to(error, request) if request.path.startswith(API_PREFIX) else None
+
+
+def _unreadable(error: HttpError) -> list[Problem]:
+    """What is wrong with a body that is not JSON, where ninja only says that it cannot parse it."""
+    match error.__cause__ or error.__context__:
+        case json.JSONDecodeError() as cause:
+            place = f"line {cause.lineno}, column {cause.colno}"
+            return [Problem("body", f"is not JSON: {cause.msg} at {place}", "send a JSON object")]
+        case UnicodeDecodeError():
+            return [Problem("body", "is not UTF-8 text", "send JSON in UTF-8")]
+        case RecursionError():
+            return [Problem("body", "is nested too deeply", "send flatter JSON")]
+    return []
 
 
 def _sentence(error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar, cast
@@ -23,12 +23,14 @@ class Registry(Generic[P]):
     """The parts of one kind, by key; `package` is the folder that holds one part per file.
 
     The folder and the entry points of the same name are read on first use, so a part never has to be
-    listed anywhere. Other people's parts come through entry points and meet the same conformance suite.
+    listed anywhere. Other people's parts come through entry points and meet the same conformance suite. `announced` are
+    keys that the public formats name and no part serves yet: who uses one has made no typing mistake.
     """
 
-    def __init__(self, kind: str, *, package: str | None = None) -> None:
+    def __init__(self, kind: str, *, package: str | None = None, announced: Collection[str] = ()) -> None:
         self.kind = kind
         self.package = package
+        self.announced = frozenset(announced)
         self._parts: dict[str, P] = {}
         self._frozen = False
         self._loading = False
@@ -61,7 +63,13 @@ class Registry(Generic[P]):
             return self._parts[key]
         except KeyError:
             known = ", ".join(sorted(self._parts)) or "none"
-            raise UnknownPart(f"unknown {self.kind} {key!r}; known: {known}") from None
+            raise UnknownPart(f"{self.refusal(key)}; known: {known}") from None
+
+    def refusal(self, key: str) -> str:
+        """What is wrong with a key that no part has."""
+        if key in self.announced:
+            return f"{self.kind} {key!r} is not available yet"
+        return f"unknown {self.kind} {key!r}"
 
     def __contains__(self, key: object) -> bool:
         self._load()

@@ -5,6 +5,7 @@ parameters, anything else becomes a bound parameter. Literal percent signs are w
 in `sql/*.sql` beside the code and are loaded with `statement`.
 """
 
+import json
 import string
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -60,6 +61,10 @@ def statement(package: str, name: str) -> str:
     return resources.files(package).joinpath("sql", f"{name}.sql").read_text()
 
 
+# The types json and jsonb in PostgreSQL's catalog.
+_JSON_TYPES = (114, 3802)
+
+
 def fetch(query: Sql | str, params: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
     """Run a query on the default connection and return its rows."""
     with connection.cursor() as cursor:
@@ -73,6 +78,20 @@ def fetch_dicts(query: Sql | str, params: dict[str, Any] | None = None) -> list[
         cursor.execute(*_arguments(query, params))
         names = [column.name for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def fetch_values(query: Sql | str, params: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    """Like `fetch_dicts`, columns of JSON as the values they hold (Django's connection gives their text)."""
+    with connection.cursor() as cursor:
+        cursor.execute(*_arguments(query, params))
+        columns = [(column.name, column.type_code in _JSON_TYPES) for column in cursor.description]
+        return [
+            {
+                name: json.loads(value) if is_json and isinstance(value, str) else value
+                for (name, is_json), value in zip(columns, row, strict=True)
+            }
+            for row in cursor.fetchall()
+        ]
 
 
 def execute(query: Sql | str, params: dict[str, Any] | None = None) -> int:

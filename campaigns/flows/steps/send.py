@@ -13,9 +13,13 @@ from campaigns.flows.step import Declared, StepContext, StepParameters, StepType
 from loyalty.kit.problems import Problem
 from loyalty.kit.sql import Sql
 
+ALL = "all"
+
 
 class SendParameters(StepParameters):
-    """`to` is the channel of the template unless said; `sender` is the channel's only sender unless said."""
+    """`to` is the channel of the template unless said: channels in order of preference, or `all`. A template speaks one
+    channel, which must be among them. `sender` is the channel's only sender unless said.
+    """
 
     template: str = Field(min_length=1)
     to: list[str] = Field(default_factory=list)
@@ -44,12 +48,13 @@ class Send(StepType):
             problems.append(
                 Problem("template", f"unknown template {parameters.template!r}", f"apply it first; known: {known}")
             )
-        for channel in parameters.to:
-            if channel not in CHANNELS:
-                problems.append(Problem("to", f"unknown channel {channel!r}", f"one of {', '.join(CHANNELS)}"))
-            elif template is not None and channel != template.channel:
-                remedy = f"the template {template.key!r} is for {template.channel}"
-                problems.append(Problem("to", f"there is no template for {channel} here", remedy))
+        unknown = [channel for channel in parameters.to if channel not in (*CHANNELS, ALL)]
+        for channel in unknown:
+            problems.append(Problem("to", f"unknown channel {channel!r}", f"{ALL}, or some of {', '.join(CHANNELS)}"))
+        if template is not None and parameters.to and not unknown and not {template.channel, ALL} & {*parameters.to}:
+            wanted = ", ".join(parameters.to)
+            remedy = f"the template {template.key!r} is for {template.channel}"
+            problems.append(Problem("to", f"there is no template for {wanted} here", remedy))
         if template is not None:
             problems += self._check_sender(parameters, template, declared)
         return problems
@@ -62,9 +67,8 @@ class Send(StepType):
         if key is not None and key not in senders:
             remedy = f"known for {template.channel}: {', '.join(senders) or 'none; apply a sender first'}"
             return [Problem("sender", f"unknown sender {key!r}", remedy)]
-        if key is None and len(senders) != 1:
-            if not senders:
-                return [Problem("sender", f"there is no sender for {template.channel}", "apply a sender first")]
+        # Without any sender a flow can be kept but not published.
+        if key is None and len(senders) > 1:
             return [Problem("sender", "several senders could send this", f"name one of {', '.join(senders)}")]
         return []
 

@@ -1,5 +1,6 @@
 """Wait for a time, or until one, in the person's own zone."""
 
+import re
 from datetime import date as date_type
 from datetime import datetime
 from typing import Any, Literal
@@ -15,7 +16,8 @@ from loyalty.kit.problems import Problem
 from loyalty.kit.sql import Sql, identifier, sql
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-TIME_PATTERN = r"^([01]\d|2[0-3]):[0-5]\d$"
+DATE = re.compile(r"\d{4}-\d\d-\d\d")
+TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
 class Until(BaseModel):
@@ -23,10 +25,19 @@ class Until(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    time: str = Field(default="00:00", pattern=TIME_PATTERN)
+    time: str = "00:00"
     weekday: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] | None = None
     date: date_type | None = None
     attribute: str | None = None
+
+    @field_validator("time")
+    @classmethod
+    def _clock(cls, value: str) -> str:
+        if not TIME.fullmatch(value):
+            raise ValueError(
+                f"{value[:20]!r} is no time of day, write 09:30; a weekday, date or attribute is said by name"
+            )
+        return value
 
     @model_validator(mode="after")
     def _one_day(self) -> "Until":
@@ -50,7 +61,12 @@ class WaitParameters(StepParameters):
 
     @field_validator("until", mode="before")
     @classmethod
-    def _time_of_day(cls, value: Any) -> Any:
+    def _short(cls, value: Any) -> Any:
+        """`until: "09:00"`, `until: monday` and `until: 2026-12-24` say what kind of moment they are by their look."""
+        if isinstance(value, str) and value.lower() in WEEKDAYS:
+            return {"weekday": value.lower()}
+        if isinstance(value, str) and DATE.fullmatch(value):
+            return {"date": value}
         return {"time": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")

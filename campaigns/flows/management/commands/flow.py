@@ -26,7 +26,7 @@ class Command(BaseCommand):
                 flow = Flow.objects.select_related("current_version").filter(key=key).first()
                 if flow is None:
                     raise CommandError(f"unknown flow {key!r}")
-                self.stdout.write(json.dumps(queries.stats(flow), indent=2, default=str))
+                self.stdout.write(json.dumps(queries.answer(flow), indent=2, default=str))
                 return
             if action == "publish":
                 published = operations.publish(key=key, now=now())
