@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from loyalty.local.catalogs import compile_stale
 from loyalty.local.postgres import Postgres
 from loyalty.local.valkey import Valkey
 
@@ -70,8 +71,12 @@ class Servers:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
-    """Before pytest-django reads the settings: put the addresses into the environment (workers inherit them)."""
+    """Before pytest-django reads the settings: put the addresses into the environment (workers inherit them).
+
+    Catalogs are compiled before anything has read them.
+    """
     if _MADE_BY not in os.environ:
+        compile_stale()
         os.environ[_MADE_BY] = str(os.getpid())
         early_config.stash[_SERVERS] = Servers()
     return (yield)

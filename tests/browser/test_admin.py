@@ -63,7 +63,7 @@ def test_every_page_of_the_sidebar(browser: Any, site: str, language: str) -> No
         broken += [f"{link}: in English: {text}" for text in page.evaluate(TEXTS) if text in forbidden]
         if page.evaluate("document.documentElement.scrollWidth") > 1440:
             broken.append(f"{link}: wider than the window")
-    assert broken == []
+    assert not broken, "\n".join(broken)
 
 
 def test_main_pages_are_accessible(browser: Any, site: str) -> None:
@@ -81,7 +81,7 @@ def test_main_pages_are_accessible(browser: Any, site: str) -> None:
             if violation["impact"] in SERIOUS:
                 places = [str(node["target"]) for node in violation["nodes"][:3]]
                 found.append(f"{page.url}: {violation['id']} at {', '.join(places)}")
-    assert found == []
+    assert not found, "\n".join(found)
 
 
 def test_the_keyboard_reaches_language_and_menu(browser: Any, site: str) -> None:
