@@ -74,7 +74,8 @@ class FlowAdmin(ReadOnlyAdmin):
         "publish": Act(
             _("Publish"),
             _(
-                "The kept definition becomes a new version and runs. People already inside stay on the version they are on."
+                "The kept definition becomes a new version and runs."
+                " People already inside stay on the version they are on."
             ),
             _publish,
             allowed=lambda flow: flow.state != Flow.State.PAUSED and not _up_to_date(flow),
@@ -117,6 +118,11 @@ class FlowAdmin(ReadOnlyAdmin):
         definition = obj.current_version.definition if obj.current_version else obj.definition
         graph = parse(definition, step_types)
         numbers = queries.stats(obj)
+        for node, step in zip(graph.nodes, numbers["steps"], strict=False):
+            step["ways"] = [
+                (node.type.exit_label(node.parameters, name) or gettext("goes on"), n)
+                for name, n in step["exits"].items()
+            ]
         counts = {step["id"]: step for step in numbers["steps"]}
         ways = [(node.number, list(zip(node.exits, node.routes, strict=True))) for node in graph.nodes]
         kept = {name: obj.definition[name] for name in FIELDS if name in obj.definition}
@@ -160,8 +166,7 @@ def _picture(graph: Any, drawing: Any, counts: dict[str, Any]) -> dict[str, Any]
     for line in drawing.lines:
         node = graph.node(line.source)
         left = counts.get(node.id, {}).get("exits", {})
-        label = getattr(node.type, "exit_label", lambda _parameters, name: "" if name == "next" else name)
-        names = ", ".join(filter(None, (label(node.parameters, name) for name in line.exits)))
+        names = ", ".join(filter(None, (node.type.exit_label(node.parameters, name) for name in line.exits)))
         lines.append({"line": line, "label": names, "n": sum(left.get(name, 0) for name in line.exits)})
     return {"boxes": boxes, "lines": lines, "width": drawing.width, "height": drawing.height}
 

@@ -6,8 +6,8 @@ A step stands one layer below its lowest predecessor; ways back (loops) run alon
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-BOX_WIDTH, BOX_HEIGHT = 232, 76
-GAP_X, GAP_Y = 36, 64
+BOX_WIDTH, BOX_HEIGHT = 240, 92
+GAP_X, GAP_Y = 48, 60
 MARGIN = 16
 LOOP_SPACE = 56
 
@@ -39,6 +39,7 @@ class Line:
     path: str
     label_x: float
     label_y: float
+    anchor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +153,14 @@ def _lines(
             source, goal = boxes[number], boxes[target]
             x1 = source.x + BOX_WIDTH * (place + 1) / (len(targets) + 1)
             y1 = source.y + BOX_HEIGHT
+            # The first of several ways has its label on the left, so that neighbors do not meet.
+            anchor, beside = ("end", -8) if place == 0 and len(targets) > 1 else ("start", 8)
             straight = goal.y - y1 <= GAP_Y + 1 and (number, target) not in back
             if straight:
                 x2, y2 = goal.x + BOX_WIDTH / 2, goal.y
                 middle = (y1 + y2) / 2
                 path = f"M{x1:.0f},{y1:.0f} C{x1:.0f},{middle:.0f} {x2:.0f},{middle:.0f} {x2:.0f},{y2:.0f}"
-                lines.append(Line(number, target, tuple(names), path, (3 * x1 + x2) / 4, y1 + 22))
+                lines.append(Line(number, target, tuple(names), path, x1 + beside, y1 + 20, anchor))
                 continue
             lane = (lane + 1) % 4
             edge = right + 14 + lane * 10
@@ -167,5 +170,5 @@ def _lines(
                 f"M{x1:.0f},{y1:.0f} C{x1:.0f},{y1 + 26:.0f} {edge:.0f},{y1 + 8:.0f} {edge:.0f},{y1 + 40:.0f}"
                 f" L{edge:.0f},{y2 + (-24 if y2 > y1 else 24):.0f} Q{edge:.0f},{y2:.0f} {x2:.0f},{y2:.0f}"
             )
-            lines.append(Line(number, target, tuple(names), path, x1 + 14, y1 + 22))
+            lines.append(Line(number, target, tuple(names), path, x1 + beside, y1 + 20, anchor))
     return lines

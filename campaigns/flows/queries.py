@@ -168,7 +168,10 @@ def _goal(current: Version) -> FlowGoal | None:
     if found is None:
         return None
     return FlowGoal(
-        event=found.event, where=found.conditions, within=f"{found.window_seconds}s", value=found.value_property
+        event=found.event,
+        where=found.conditions,
+        within=str(Period(seconds=found.window_seconds)),
+        value=found.value_property,
     )
 
 

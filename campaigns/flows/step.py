@@ -72,6 +72,10 @@ class StepType:
         """Exits that the parameters route by themselves (a split's branches); `exits:` and `next:` come on top."""
         return {}
 
+    def exit_label(self, parameters: Any, name: str) -> str:
+        """The exit in words, in the active language; empty where the way speaks for itself."""
+        return "" if name == NEXT else name
+
     def sentence(self, parameters: Any) -> str:
         """What the step does, in words for a campaign manager, in the active language."""
         raise NotImplementedError

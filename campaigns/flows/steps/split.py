@@ -51,8 +51,8 @@ class Split(StepType):
 
     def exit_label(self, parameters: SplitParameters, name: str) -> str:
         """The branch's own name where it has one."""
-        if name == "otherwise":
-            return gettext("otherwise")
+        if not name.startswith("branch"):
+            return gettext("otherwise") if name == "otherwise" else name
         return parameters.branches[int(name.removeprefix("branch")) - 1].name or name
 
     def check(self, parameters: SplitParameters, declared: Declared) -> list[Problem]:

@@ -40,6 +40,9 @@ class WaitForEvent(StepType):
     def exits(self, parameters: WaitForEventParameters) -> tuple[str, ...]:
         return ("happened", "timeout")
 
+    def exit_label(self, parameters: WaitForEventParameters, name: str) -> str:
+        return {"happened": gettext("happened"), "timeout": gettext("time is up")}.get(name, name)
+
     def sentence(self, parameters: WaitForEventParameters) -> str:
         return gettext("Wait until “%(event)s” happens, at most %(timeout)s.") % {
             "event": parameters.event,
