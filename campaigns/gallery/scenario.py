@@ -66,7 +66,7 @@ class Scenario:
         self.bring_purchases()
         self.publish()
         self.read("first mails", Habits())
-        self.read("reminders", Habits(clicks=0.06, opens=0.3))
+        self.read("reminders", Habits(opens=0.4, clicks=0.2))
         self.settle()
         return self.report()
 
