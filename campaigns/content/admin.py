@@ -38,7 +38,7 @@ class PreviewForm(forms.Form):
 
     def __init__(self, data: QueryDict, locales: list[str]) -> None:
         super().__init__({"customer": data.get("customer", ""), "locale": data.get("locale", "")})
-        self.fields["locale"].choices = [("", gettext("the customer's own")), *((one, one) for one in locales)]
+        self.fields["locale"].choices = [("", gettext("the customer's own")), *((one, one) for one in locales)]  # type: ignore[attr-defined]
 
 
 @admin.register(Template)

@@ -104,6 +104,8 @@ class Message(models.Model):
             # nothing, and a big campaign cannot starve a small trigger (each running dispatch is claimed from in turn).
             models.Index(fields=["dispatch", "due_at", "id"], name="message_due", condition=Q(state=State.PLANNED)),
             models.Index(fields=["lease_until"], name="message_lease", condition=Q(state__in=[1, 2])),
+            # What needs somebody: few rows, so that looking for them does not read the table.
+            models.Index(fields=["state", "id"], name="message_trouble", condition=Q(state__in=[4, 5])),
             models.Index(fields=["dispatch"], name="message_dispatch"),
             models.Index(fields=["customer_id"], name="message_customer"),
         ]

@@ -5,6 +5,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from campaigns.planning.models import Goal
 from campaigns.planning.queries import goals
 from campaigns.reports.credit import ReportForm, answer, today
 from campaigns.reports.spreadsheet import spreadsheet
@@ -24,7 +25,7 @@ def attribution_report(request: HttpRequest) -> HttpResponse:
         return page(request, "admin/reports/attribution.html", context)
     try:
         if request.GET.get("format") == "csv":
-            return _file(form)
+            return _file(form, known)
         context |= answer(form, known)
     except Problems as error:
         for problem in error.problems:
@@ -34,10 +35,10 @@ def attribution_report(request: HttpRequest) -> HttpResponse:
     return page(request, "admin/reports/attribution.html", context | {"csv_query": query.urlencode()})
 
 
-def _file(form: ReportForm) -> HttpResponse:
-    report = form.report()
+def _file(form: ReportForm, known: list[Goal]) -> HttpResponse:
+    report = answer(form, known)["report"]
     data = form.cleaned_data
     file_name = f"attribution-{report.goal}-{report.model}-{data['from']}-{data['to']}.csv"
-    answer = HttpResponse(spreadsheet(report), content_type="text/csv; charset=utf-8")
-    answer["Content-Disposition"] = f'attachment; filename="{file_name}"'
-    return answer
+    file = HttpResponse(spreadsheet(report), content_type="text/csv; charset=utf-8")
+    file["Content-Disposition"] = f'attachment; filename="{file_name}"'
+    return file

@@ -16,6 +16,7 @@ from campaigns.attribution.report import Report, Total
 from campaigns.channels import words
 from campaigns.planning.models import Goal
 from campaigns.reports.charts import COLORS, Chart, Series, bars
+from campaigns.reports.kept import Kept, kept
 from loyalty.kit.admin import localized
 from loyalty.kit.periods import Period, local
 
@@ -81,15 +82,15 @@ class ReportForm(forms.Form):
         first, last = self.cleaned_data["from"], self.cleaned_data["to"]
         return local(first, time(), settings.TIME_ZONE), local(last + timedelta(days=1), time(), settings.TIME_ZONE)
 
-    def report(self, model: str | None = None) -> Report:
-        """The answer by the chosen model, or by another one; raises Problems."""
+    def reports(self, goal: Goal) -> Kept[dict[str, Report]]:
+        """The answer by every model; raises Problems."""
         start, end = self.bounds()
-        return queries.report(
-            goal=self.cleaned_data["goal"],
-            model=model or self.cleaned_data["model"],
-            start=start,
-            end=end,
-            window=self.cleaned_data["window"],
+        window = self.cleaned_data["window"]
+        models = list(methods)
+        return kept(
+            "credit",
+            lambda: queries.reports(goal=goal.key, models=models, start=start, end=end, window=window),
+            *(goal.pk, goal.updated_at, models, start, end, window),
         )
 
 
@@ -101,13 +102,15 @@ def today() -> date:
 def answer(form: ReportForm, goals: list[Goal]) -> dict[str, Any]:
     """Everything the page shows for a valid form; raises Problems."""
     chosen = form.cleaned_data["model"]
-    reports = {key: form.report(key) for key in methods}
+    goal = next(goal for goal in goals if goal.key == form.cleaned_data["goal"])
+    read = form.reports(goal)
+    reports = read.value
     report = reports[chosen]
     untouched = report.channels.get((NONE,))
     touched = report.total.conversions - (untouched.conversions if untouched else 0)
     method = methods.get(chosen)
-    goal = next(goal for goal in goals if goal.key == report.goal)
     return {
+        "as_of": read.at,
         "report": report,
         "goal": goal,
         "goal_name": localized(goal.name, goal.key),

@@ -20,6 +20,7 @@ from campaigns.planning.models import Goal
 from campaigns.reports import overview, queries
 from campaigns.reports.charts import Series, line
 from campaigns.reports.credit import today
+from campaigns.reports.kept import kept
 from loyalty.kit.admin import localized
 from loyalty.kit.chores import all_chores
 from loyalty.kit.clock import now
@@ -79,7 +80,7 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
 
 
 def _people() -> list[Card]:
-    found = overview.people()
+    found = kept("people", overview.people).value
     about = gettext("about") + " " if found.about else ""
     url = reverse("admin:customers_customer_changelist")
     return [
@@ -99,7 +100,8 @@ def _rounded(number: int, about: bool) -> int:
 def _series() -> dict[str, Any]:
     """Messages sent, clicks and conversions per day, and their sums of the past week."""
     last = today()
-    days = queries.daily(first=last - timedelta(days=DAYS - 1), last=last, zone=settings.TIME_ZONE)
+    first = last - timedelta(days=DAYS - 1)
+    days = kept("days", lambda: queries.daily(first=first, last=last, zone=settings.TIME_ZONE), last).value
     labels = [date_format(day.day, "j. b" if _day_first() else "M j") for day in days]
     titles = {
         "sent": gettext("Messages sent"),

@@ -9,6 +9,7 @@ from campaigns.delivery import queries as delivery
 from campaigns.delivery.models import Dispatch
 from campaigns.flows.counts import ENTERED
 from campaigns.flows.models import Flow
+from campaigns.reports.kept import kept
 from loyalty.kit.sql import Sql, fetch, sql
 
 # Up to here tables are counted exactly (20 ms); beyond it the planner's estimate is told, and samples are drawn.
@@ -100,6 +101,14 @@ def running_flows(*, now: datetime) -> list[dict[str, Any]]:
     chosen = Flow.objects.filter(state__in=[Flow.State.RUNNING, Flow.State.PAUSED]).select_related("current_version")
     flows = list(chosen.order_by("-updated_at")[:FLOWS])
     ids = [flow.pk for flow in flows]
+    # The past week in whole hours, so that what is kept can be found again.
+    since = now.replace(minute=0, second=0, microsecond=0) - WEEK
+    figures = kept("flows", lambda: _figures(ids, since), ids, since)
+    return [{"flow": flow, "as_of": figures.at, **figures.value[flow.pk]} for flow in flows]
+
+
+def _figures(ids: list[int], since: datetime) -> dict[int, dict[str, float]]:
+    """The figures of these flows, by flow."""
     entered = dict(
         fetch(
             sql(
@@ -110,24 +119,24 @@ def running_flows(*, now: datetime) -> list[dict[str, Any]]:
             )
         )
     )
-    owner = dict(Dispatch.objects.filter(flow_id__in=ids).values_list("id", "flow_id"))
+    found = Dispatch.objects.filter(flow_id__in=ids).values_list("id", "flow_id")
+    owner = {dispatch_id: flow_id or 0 for dispatch_id, flow_id in found}
     sent, waiting = dict.fromkeys(ids, 0), dict.fromkeys(ids, 0)
     for dispatch_id, counts in delivery.counts(list(owner)).items():
         sent[owner[dispatch_id]] += counts["sent"]
         waiting[owner[dispatch_id]] += counts["pending"]
     converted = dict.fromkeys(ids, 0.0)
-    for dispatch_id, conversions in _converted(list(owner), now - WEEK):
+    for dispatch_id, conversions in _converted(list(owner), since):
         converted[owner[dispatch_id]] += conversions
-    return [
-        {
-            "flow": flow,
-            "entered": entered.get(flow.pk, 0),
-            "sent": sent[flow.pk],
-            "waiting": waiting[flow.pk],
-            "converted": converted[flow.pk],
+    return {
+        flow_id: {
+            "entered": entered.get(flow_id, 0),
+            "sent": sent[flow_id],
+            "waiting": waiting[flow_id],
+            "converted": converted[flow_id],
         }
-        for flow in flows
-    ]
+        for flow_id in ids
+    }
 
 
 def _converted(dispatch_ids: list[int], since: datetime) -> list[tuple[int, float]]:

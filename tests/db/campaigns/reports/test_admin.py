@@ -10,9 +10,11 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from redis import ConnectionError as RedisConnectionError
+from redis import Redis
 
 from campaigns.flows.models import Flow
-from campaigns.reports import overview
+from campaigns.reports import kept, overview
 from loyalty.events.types import learn_facts
 from loyalty.kit.sql import execute, sql
 from tests.db.campaigns.attribution.conftest import NOW, Shop, ago, goal, settle, shop
@@ -20,6 +22,12 @@ from tests.db.campaigns.attribution.conftest import NOW, Shop, ago, goal, settle
 __all__ = ["shop"]
 pytestmark = pytest.mark.django_db
 REPORT, INDEX = "/admin/attribution/report/", "/admin/"
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is."""
+    monkeypatch.setattr(kept, "SLOW_SECONDS", 3600.0)
 
 
 def queries_of(client: Client, url: str) -> int:
@@ -225,3 +233,30 @@ def test_people_of_a_large_house_are_estimated(monkeypatch: pytest.MonkeyPatch) 
     assert about.about
     assert about.customers == 3000
     assert 1400 < about.reachable < 1600
+
+
+def test_what_took_long_is_kept_and_says_since_when(
+    sold: Shop, admin_client: Client, valkey: "Redis", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept, "SLOW_SECONDS", 0.0)
+    assert "Counted at" not in text_of(admin_client, REPORT)
+    sold.buy("dora", ago(days=1), 5)
+    settle()
+    page = text_of(admin_client, REPORT)
+    assert "Counted at" in page
+    assert "3 “purchase” events" in page
+    execute("UPDATE goal SET updated_at = now() + interval '1 second'")
+    assert "4 “purchase” events" in text_of(admin_client, REPORT)
+
+
+def test_without_the_cache_everything_is_worked_out(
+    sold: Shop, admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(*_arguments: object) -> None:
+        raise RedisConnectionError("nobody answers")
+
+    monkeypatch.setattr(kept, "SLOW_SECONDS", 0.0)
+    monkeypatch.setattr(kept.cache, "get", down)
+    monkeypatch.setattr(kept.cache, "set", down)
+    assert "3 “purchase” events" in text_of(admin_client, REPORT)
+    assert "conversions in 7 days" in text_of(admin_client, INDEX)
