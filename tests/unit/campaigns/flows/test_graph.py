@@ -11,19 +11,25 @@ from campaigns.flows.models import Enrollment
 from campaigns.flows.step import step_types
 from loyalty.kit.problems import Problems
 
+IN_GERMANY = {"when": {"all": [{"attribute": "country", "eq": "DE"}]}, "to": "rest"}
 WINBACK = {
     "key": "winback",
     "entry": [{"segment_entered": "lapsing"}],
     "steps": [
         {"id": "hello", "type": "send", "template": "winback"},
-        {"id": "pause", "type": "wait_for_event", "event": "message.clicked", "of": "hello", "timeout": "3d",
-         "exits": {"happened": "vip", "timeout": "nudge"}},
+        {
+            "id": "pause",
+            "type": "wait_for_event",
+            "event": "message.clicked",
+            "of": "hello",
+            "timeout": "3d",
+            "exits": {"happened": "vip", "timeout": "nudge"},
+        },
         {"id": "nudge", "type": "send", "template": "nudge"},
-        {"id": "vip", "type": "split", "branches": [{"when": {"all": [{"attribute": "country", "eq": "DE"}]}, "to": "rest"}],
-         "otherwise": "end"},
+        {"id": "vip", "type": "split", "branches": [IN_GERMANY], "otherwise": "end"},
         {"id": "rest", "type": "wait", "for": "1d"},
     ],
-}  # fmt: skip
+}
 
 
 def problems_of(**changes: object) -> dict[str, str]:
