@@ -3,7 +3,6 @@ must hold.
 """
 
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Any
 
 from django.conf import settings
@@ -11,7 +10,7 @@ from pydantic import ValidationError
 
 from campaigns.segments.comparisons import NAMES, Comparisons, from_shorthand
 from campaigns.segments.values import Clock, all_hold, clocked, json_value
-from loyalty.kit.problems import Problem, Problems, from_pydantic
+from loyalty.kit.problems import Problem, Problems, from_pydantic, with_suggestion
 from loyalty.kit.sql import Sql, sql
 
 MAX_CONDITIONS = 20
@@ -70,13 +69,3 @@ def read(conditions: object, where: str, *, relative: bool = True) -> tuple[dict
                 for name in clocked(parsed[key].said())
             ]
     return parsed, problems
-
-
-def with_suggestion(problem: Problem, known: tuple[str, ...]) -> Problem:
-    """For an unknown field: the problem with the nearest known name as its remedy."""
-    if problem.problem != "unknown field":
-        return problem
-    written = problem.where.rpartition(".")[2]
-    near = get_close_matches(written, known, n=1, cutoff=0.6)
-    remedy = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-    return Problem(problem.where, f"unknown field {written!r}", remedy)

@@ -16,8 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from campaigns.segments.comparisons import NAMES
 from campaigns.segments.operator import Reads, operators
-from campaigns.segments.properties import with_suggestion
-from loyalty.kit.problems import Problem, Problems, from_pydantic
+from loyalty.kit.problems import Problem, Problems, from_pydantic, with_suggestion
 
 GROUPS = ("all", "any", "none")
 MAX_DEPTH = 20
@@ -66,6 +65,11 @@ def parse(rule: object, where: str = "rule") -> Rule:
     if reader.problems or parsed is None:
         raise Problems(reader.problems[:_MAX_PROBLEMS])
     return parsed
+
+
+def readable(rule: object, where: str = "rule") -> Rule | None:
+    """What of a rule with mistakes can be read, for the checks that look further; None when nothing can."""
+    return None if _beyond_bounds(rule, where) else _Reader().read(rule, where, 1)
 
 
 def walk(rule: Rule) -> Iterator[Rule]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 
@@ -54,3 +55,13 @@ def from_pydantic_items(items: Iterable[Mapping[str, Any]]) -> list[Problem]:
         else:
             found.append(Problem(path, item["msg"].removeprefix("Value error, ")))
     return found
+
+
+def with_suggestion(problem: Problem, known: tuple[str, ...]) -> Problem:
+    """For an unknown field: the problem with the nearest known name as its remedy."""
+    if problem.problem != "unknown field":
+        return problem
+    written = problem.where.rpartition(".")[2]
+    near = get_close_matches(written, known, n=1, cutoff=0.6)
+    remedy = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+    return Problem(problem.where, f"unknown field {written!r}", remedy)

@@ -30,6 +30,7 @@ SLACK = 30.0
 # What a framed mail may do: be looked at. No scripts, no forms, nothing from elsewhere, no way out of its frame.
 MAIL_POLICY = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'"
 
+
 @admin_page("local/operations/", name="local_operations", permission="local.view_chorestate")
 def operations(request: HttpRequest) -> TemplateResponse:
     """Chores, broker queues, waiting events and messages."""
