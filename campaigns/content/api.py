@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.http import Http404, HttpRequest
 from ninja import Body, Field, Router, Schema
-from pydantic import ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from campaigns.content import context, operations, preview, queries
 from campaigns.content.definition import read
@@ -31,12 +31,23 @@ class SavedOut(Schema):
     warnings: list[ProblemOut] = Field(description="Where customers without a value would get no message.")
 
 
-class PreviewIn(Schema):
+class PreviewIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     customer: str | int | dict[str, str] = Field(description="External id, or {'email': ...} and the like.")
     locale: str | None = Field(None, max_length=35, description="Instead of the customer's own.")
     event: dict[str, Any] | None = Field(None, description="What would have triggered the message.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_reference(cls, value: Any) -> Any:
+        """`{"external_id": "7"}` and `{"email": ...}` say who as well as `customer` does."""
+        given = value if isinstance(value, dict) else {}
+        named = [name for name in ("external_id", "email", "phone") if name in given]
+        if len(named) == 1 and "customer" not in given:
+            rest = {name: item for name, item in given.items() if name not in named}
+            return {**rest, "customer": given[named[0]] if named[0] == "external_id" else {named[0]: given[named[0]]}}
+        return value
 
 
 class PreviewOut(Schema):
@@ -49,9 +60,16 @@ class PreviewOut(Schema):
 @router.put("/templates/{key}", response=SavedOut, auth=ApiAuth("templates:write"), summary="Save a template")
 def put_template(request: HttpRequest, key: str, body: Body[dict[str, Any]]) -> dict[str, Any]:
     """Takes the document of kind `template`. Answers 422 with every mistake by part and line."""
-    if body.get("key", key) != key:
-        raise Problems([Problem("key", f"is not {key!r}, the key in the address", "make them the same")])
-    saved = operations.save_template(read({**body, "key": key}), now=clock.now())
+    wrong = [
+        Problem(name, f"is not {value!r}, as the address says", "make them the same")
+        for name, value in (("kind", "template"), ("key", key))
+        if body.get(name, value) != value
+    ]
+    if wrong:
+        raise Problems(wrong)
+    # GET adds the version: what was read may be put back as it is.
+    given = {name: value for name, value in body.items() if name != "version"}
+    saved = operations.save_template(read({**given, "key": key}), now=clock.now())
     warnings = [warning.as_dict() for warning in saved.warnings]
     return {"key": key, "version": saved.number, "verdict": saved.change.verdict, "warnings": warnings}
 

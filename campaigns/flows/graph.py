@@ -190,7 +190,8 @@ def _cycles_without_rest(nodes: tuple[Node, ...]) -> list[Problem]:
             elif not color.get(target):
                 color[target] = 1
                 stack.append((target, 0))
-    return problems
+    # Two exits may lead into the same circle.
+    return list(dict.fromkeys(problems))
 
 
 def _wrong_references(nodes: tuple[Node, ...]) -> list[Problem]:

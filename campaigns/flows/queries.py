@@ -122,10 +122,8 @@ def goal_numbers(flow: Flow, current: Version) -> dict[str, Any] | None:
         return None
     value = Sql("NULL::numeric")
     if wanted.value:
-        value = sql(
-            "CASE WHEN jsonb_typeof(v.properties->{key}) = 'number' THEN (v.properties->>{key})::numeric END",
-            key=wanted.value,
-        )
+        # Money comes as numbers and as decimal texts.
+        value = sql("segment_number(v.properties -> {key}::text)", key=wanted.value)
     period = Period.parse(wanted.within)
     window = sql(
         "make_interval(months => {m}, days => {d}, secs => {s})", m=period.months, d=period.days, s=period.seconds or 0

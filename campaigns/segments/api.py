@@ -43,6 +43,10 @@ class SegmentOut(Schema):
 class PreviewIn(Schema):
     model_config = ConfigDict(extra="forbid")
 
+    kind: str = Field("segment", description="A whole segment document may be sent; only its rule counts.")
+    key: str | None = None
+    name: dict[str, str] | str = ""
+    description: str | None = None
     rule: dict[str, Any]
     sample: int = Field(queries.SAMPLE, ge=0, le=100)
 
@@ -112,7 +116,7 @@ def preview_segment(request: HttpRequest, body: PreviewIn) -> queries.Preview:
 def put_segment(request: HttpRequest, key: str, body: SegmentIn) -> Status[dict[str, Any]]:
     """Create the segment (201) or change it (200)."""
     # Bounds first: what follows walks the rule recursively.
-    tree.parse(body.rule)
+    queries.parsed(body.rule)
     document = body.model_dump(exclude_none=True, exclude_unset=True)
     change = put_document("segment", key, document, now=clock.now())
     return Status(201 if change.verdict == "created" else 200, _shown(_segment(key)))

@@ -56,7 +56,7 @@ def save_segment(
 
     A new rule is built at once where there are few customers, else by the next `segments.refresh`.
     """
-    parsed = tree.parse(rule)
+    parsed = queries.parsed(rule, declared=declared)
     problems = queries.problems_of(parsed, declared=declared) + queries.cycle_problems(key, parsed)
     if key in RESERVED:
         problems.append(Problem("key", f"{key!r} is an address of the API", "choose another key"))

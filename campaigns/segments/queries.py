@@ -102,13 +102,24 @@ def problems_of(rule: tree.Rule, *, declared: Collection[str] = ()) -> list[Prob
     return problems
 
 
+def parsed(rule: object, *, declared: Collection[str] = ()) -> tree.Rule:
+    """The typed rule; raises Problems, to which what the database can tell of the sound conditions is added."""
+    try:
+        return tree.parse(rule)
+    except Problems as refused:
+        sound = tree.readable(rule)
+        raise Problems(
+            [*refused.problems, *(problems_of(sound, declared=declared) if sound is not None else ())]
+        ) from None
+
+
 def checked(rule: object) -> tree.Rule:
     """A rule to be evaluated without being stored; raises Problems, also for what only the database can tell."""
-    parsed = tree.parse(rule)
-    problems = problems_of(parsed)
+    found = parsed(rule)
+    problems = problems_of(found)
     if problems:
         raise Problems(problems)
-    return parsed
+    return found
 
 
 def cycle_problems(key: str, rule: tree.Rule) -> list[Problem]:

@@ -37,11 +37,12 @@ class ImportCommand(BaseCommand):
         parser.add_argument("file", type=Path, help=f"CSV file with a header line. Fields: {known}.")
         parser.add_argument(
             "--map",
-            action="append",
+            action="extend",
             default=[],
-            type=_mapping,
+            type=_mappings,
             metavar="COLUMN=FIELD",
-            help="the file's column COLUMN is our FIELD; 'COLUMN=' leaves it out. May be repeated.",
+            help="the file's column COLUMN is our FIELD; 'COLUMN=' leaves it out. May be repeated, or several at once:"
+            " A=x,B=y.",
         )
         parser.add_argument("--encoding", help="the file's encoding, such as cp1252; UTF-8 if not given")
         parser.add_argument("--delimiter", choices=sorted(_DELIMITERS), help="found by itself if not given")
@@ -97,6 +98,12 @@ class ImportCommand(BaseCommand):
                 self.stdout.write(f"  line {line}: {text}")
         if dry_run:
             self.stdout.write("Dry run: nothing was written.")
+
+
+def _mappings(text: str) -> list[tuple[str, str]]:
+    """One mapping or, where every part between commas is one, several: a column's name may hold a comma itself."""
+    parts = text.split(",")
+    return [_mapping(part.strip()) for part in (parts if all("=" in part for part in parts) else [text])]
 
 
 def _mapping(text: str) -> tuple[str, str]:

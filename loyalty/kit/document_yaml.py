@@ -38,14 +38,19 @@ ORDER = (
     *("subject", "preheader", "body", "text", "en", "de", "locales"),
 )
 HEAD = ("kind", "key")
+# Fields whose entries stay as people ordered them: a template's first locale serves whoever speaks none of the others.
+UNORDERED = ("locales",)
 _RANKS = {name: rank for rank, name in enumerate(ORDER)}
 
 
-def ordered(value: Any, *, first: tuple[str, ...] = ()) -> Any:
-    """The value with the fields of every mapping in human order, `first` ahead of all in the outermost."""
+def ordered(value: Any, *, first: tuple[str, ...] = (), under: str = "") -> Any:
+    """The value with the fields of every mapping in human order, `first` ahead of all in the outermost; `under` is the
+    field that holds it.
+    """
     if isinstance(value, dict):
         ranks = _RANKS | {name: place - len(first) for place, name in enumerate(first)}
-        return {name: ordered(value[name]) for name in sorted(value, key=lambda name: ranks.get(name, len(ORDER)))}
+        names = value if under in UNORDERED else sorted(value, key=lambda name: ranks.get(name, len(ORDER)))
+        return {name: ordered(value[name], under=name) for name in names}
     if isinstance(value, list | tuple):
         return [ordered(item) for item in value]
     return value

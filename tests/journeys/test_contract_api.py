@@ -230,3 +230,42 @@ def test_a_batch_that_is_too_large_is_told_so_by_both_doors(call: Any) -> None:
     for name in ("customers", "events"):
         status, answer = call("POST", f"{name}/batch", {name: [{}] * 5_001})
         assert (status, answer["error"]["code"], answer["error"]["details"][0]["where"]) == (413, "too_large", name)
+
+
+def test_a_template_is_put_back_as_it_was_read_and_previewed_by_any_reference(winback: Any) -> None:
+    status, shown = winback("GET", "templates/winback")
+    assert (status, shown["version"]) == (200, 1)
+    assert winback("PUT", "templates/winback", shown)[1]["verdict"] == "unchanged"
+    for body in ({"customer": "c1"}, {"external_id": "c1"}, {"email": "ada@example.com"}, {"customer": 7}):
+        status, rendered = winback("POST", "templates/winback/preview", body)
+        assert (status, rendered["subject"], rendered["locale"]) == (200, "Hi", "en")
+    status, answer = winback("PUT", "templates/winback", {**TEMPLATE, "kind": "segment", "key": "other"})
+    assert (status, [item["where"] for item in answer["error"]["details"]]) == (422, ["kind", "key"])
+
+
+def test_a_whole_segment_document_is_previewed(call: Any) -> None:
+    document = {"kind": "segment", "key": "x", "name": {"en": "X"}, "rule": {"attribute": "country", "eq": "DE"}}
+    assert call("POST", "segments/preview", document)[1]["count"] == 0
+
+
+def test_a_rule_tells_of_unknown_segments_beside_its_other_mistakes(call: Any) -> None:
+    rule = {"all": [{"atribute": "country", "eq": "DE"}, {"segment": "nobody"}, {"consent": "marketing"}]}
+    for method, path in (("POST", "segments/preview"), ("PUT", "segments/x")):
+        status, answer = call(method, path, {"rule": rule})
+        assert status == 422
+        assert {item["where"] for item in answer["error"]["details"]} == {
+            "rule.all[0].atribute",
+            "rule.all[1].segment",
+            "rule.all[2].consent",
+        }
+
+
+def test_a_model_to_come_is_named_as_such(call: Any) -> None:
+    status, answer = call("GET", "reports/attribution?goal=order&model=shapley")
+    assert (status, answer["error"]["details"][0]["where"]) == (422, "model")
+    assert "is not available yet" in answer["error"]["details"][0]["problem"]
+
+
+def test_a_click_is_no_post() -> None:
+    for path in ("/t/c/x", "/t/o/x"):
+        assert Client(enforce_csrf_checks=True).post(path).status_code == 405

@@ -3,9 +3,10 @@
 from typing import Any, Literal
 
 from django.utils.translation import gettext
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from campaigns.segments.operator import Context, Operator, operators
+from loyalty.consent.entries import CHANNELS
 from loyalty.kit.sql import Sql, sql
 
 PURPOSES = ("marketing", "service", "tracking", "profiling")
@@ -19,7 +20,7 @@ class ConsentParameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    consent: str = Field(min_length=1, max_length=40, pattern=r"^[a-z][a-z0-9_]*$")
+    consent: str
     purpose: Literal["marketing", "service", "tracking", "profiling"] = "marketing"
     status: Literal["granted", "withdrawn"] = "granted"
 
@@ -35,6 +36,13 @@ class ConsentParameters(BaseModel):
         if said in PURPOSES and "channel" in rest and "purpose" not in rest:
             return {"consent": rest.pop("channel"), "purpose": said, **rest}
         return data
+
+    @field_validator("consent")
+    @classmethod
+    def _channel(cls, value: str) -> str:
+        if value not in CHANNELS:
+            raise ValueError(f"unknown channel {value!r} (one of {', '.join(CHANNELS)}, with purpose: beside it)")
+        return value
 
 
 @operators.register("consent")
