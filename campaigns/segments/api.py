@@ -17,6 +17,7 @@ from loyalty.kit.applying import put_document
 router = Router(tags=["segments"])
 
 LARGEST_PAGE = 1000
+SHOWN_ONLY = {"member_count", "built_at", "build_ms", "problem"}
 
 
 class SegmentIn(Schema):
@@ -26,6 +27,11 @@ class SegmentIn(Schema):
     key: str | None = None
     name: dict[str, str] | str = Field({}, description="Texts by language, or one text.")
     description: str | None = None
+    # GET adds these: what was read may be put back as it is.
+    member_count: Any = None
+    built_at: Any = None
+    build_ms: Any = None
+    problem: Any = None
     rule: dict[str, Any] = Field(description="As in a segment document: {all: [{attribute: country, in: [DE]}]}.")
 
 
@@ -117,7 +123,7 @@ def put_segment(request: HttpRequest, key: str, body: SegmentIn) -> Status[dict[
     """Create the segment (201) or change it (200)."""
     # Bounds first: what follows walks the rule recursively.
     queries.parsed(body.rule)
-    document = body.model_dump(exclude_none=True, exclude_unset=True)
+    document = body.model_dump(exclude_none=True, exclude_unset=True, exclude=SHOWN_ONLY)
     change = put_document("segment", key, document, now=clock.now())
     return Status(201 if change.verdict == "created" else 200, _shown(_segment(key)))
 

@@ -12,6 +12,11 @@ from loyalty.kit.problems import Problem
 CHANNELS = ("email", "sms", "whatsapp", "telegram", "push", "letter", "phone", "webhook")
 PURPOSES = ("marketing", "service", "tracking", "profiling")
 STATUSES = ("granted", "withdrawn")
+# Words that shops and consent banners use for the same two.
+STATUS_WORDS = {
+    **dict.fromkeys(("given", "opt_in", "opted_in", "subscribed"), "granted"),
+    **dict.fromkeys(("revoked", "denied", "refused", "opt_out", "opted_out", "unsubscribed"), "withdrawn"),
+}
 FIELDS = ("channel", "purpose", "status", "source", "at", "text_version", "evidence")
 TEXT_MAX = 500
 EVIDENCE_MAX = 10_000
@@ -37,6 +42,9 @@ def read_entry(given: object, *, customer_id: int = 0, now: datetime) -> tuple[C
     """The declaration in `{"channel", "purpose", "status", "source", "at", ...}`, or all that is wrong with it."""
     if not isinstance(given, Mapping):
         return None, [Problem("", "is not an object", 'write {"channel": "email", "purpose": "marketing", ...}')]
+    said = given.get("status")
+    if isinstance(said, str) and said in STATUS_WORDS:
+        given = {**given, "status": STATUS_WORDS[said]}
     problems = [
         Problem(str(name), "unknown field", f"known: {', '.join(FIELDS)}") for name in given if name not in FIELDS
     ]

@@ -269,3 +269,18 @@ def test_a_model_to_come_is_named_as_such(call: Any) -> None:
 def test_a_click_is_no_post() -> None:
     for path in ("/t/c/x", "/t/o/x"):
         assert Client(enforce_csrf_checks=True).post(path).status_code == 405
+
+
+def test_a_segment_is_put_back_as_it_was_read(call: Any) -> None:
+    call("PUT", "segments/x", {"name": {"en": "X"}, "rule": {"attribute": "country", "eq": "DE"}})
+    shown = call("GET", "segments/x")[1]
+    assert call("PUT", "segments/x", shown) == (200, shown)
+
+
+@pytest.mark.parametrize(
+    ("word", "status"), [("revoked", "withdrawn"), ("opted_out", "withdrawn"), ("opt_in", "granted")]
+)
+def test_the_usual_words_for_a_consent_are_understood(call: Any, word: str, status: str) -> None:
+    row = {"external_id": "c1", "consents": [{**CONSENT, "status": word}]}
+    assert call("POST", "customers/batch", {"customers": [row]})[1]["accepted"] == 1
+    assert call("GET", "customers/c1")[1]["consents"][0]["status"] == status
