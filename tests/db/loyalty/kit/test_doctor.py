@@ -19,8 +19,9 @@ def only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_database_of_the_tests_is_sound() -> None:
-    levels = [finding.level for finding in doctor.look_at_database()]
-    assert "broken" not in levels
+    wrong = [finding.text for finding in doctor.look_at_database() if finding.level == "broken"]
+    # The throw-away server of the tests trades durability for speed, and doctor says so.
+    assert [text for text in wrong if not text.startswith("synchronous_commit is off")] == []
     assert [finding.text for finding in doctor.look_at_migrations()] == ["all migrations are applied"]
 
 
