@@ -49,6 +49,8 @@ _public_host = urlsplit(PUBLIC_URL).hostname
 if _public_host and _public_host not in ALLOWED_HOSTS:
     ALLOWED_HOSTS.append(_public_host)
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+# For senders that name no address of their own; a real one should.
+DEFAULT_FROM_EMAIL = os.environ.get("DEFAULT_FROM_EMAIL") or "no-reply@localhost.localdomain"
 
 INSTALLED_APPS = [
     "unfold",

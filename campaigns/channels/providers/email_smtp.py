@@ -56,7 +56,7 @@ class SmtpSettings(BaseModel):
     verify_certificate: bool = True
     username: str = ""
     password_env: str = Field(default="", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$|^$")
-    from_email: Address
+    from_email: Address = Field(default_factory=lambda: project.DEFAULT_FROM_EMAIL, description="DEFAULT_FROM_EMAIL")
     from_name: str = Field(default="", max_length=200)
     reply_to: Address | None = None
     return_path: Address | None = Field(default=None, description="where bounces go; from_email if unset")

@@ -56,7 +56,7 @@ def test_a_secret_of_a_foreign_provider_is_not_shown(admin_client: Client) -> No
 
 
 def test_wrong_settings_are_told(admin_client: Client) -> None:
-    made = sender(settings={"host": "mail.example"})
+    made = sender(settings={"host": "mail.example", "from_email": "nobody"})
     page = admin_client.get(f"{LIST}{made.pk}/change/").content.decode()
     assert "This sender cannot send." in page
     assert "from_email" in page
