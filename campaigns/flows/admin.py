@@ -136,6 +136,13 @@ class FlowAdmin(ReadOnlyAdmin):
         }
 
 
+def _made_by_engine(name: str) -> str | None:
+    """Ways out that no step has by itself, in words."""
+    if name == "exited":
+        return gettext("left early")
+    return {"stopped": gettext("stopped"), "failed": gettext("failed"), "go": gettext("goes on")}.get(name)
+
+
 def _up_to_date(flow: Flow) -> bool:
     return (
         flow.state == Flow.State.RUNNING
@@ -171,7 +178,7 @@ def _picture(graph: Any, drawing: Any, counts: dict[str, Any]) -> dict[str, Any]
     return {"boxes": boxes, "lines": lines, "width": drawing.width, "height": drawing.height}
 
 
-def _wrap(text: str, width: int = 36, most: int = 2) -> list[str]:
+def _wrap(text: str, width: int = 33, most: int = 2) -> list[str]:
     """At most two lines for a box; the whole sentence is in its title."""
     lines: list[str] = [""]
     for word in text.split():

@@ -6,9 +6,11 @@ A step stands one layer below its lowest predecessor; ways back (loops) run alon
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-BOX_WIDTH, BOX_HEIGHT = 240, 92
+BOX_WIDTH, BOX_HEIGHT = 240, 84
 GAP_X, GAP_Y = 48, 60
 MARGIN = 16
+# Room for labels left of the first way out.
+LABELS = 84
 LOOP_SPACE = 56
 
 
@@ -67,11 +69,11 @@ def draw(nodes: Sequence[tuple[int, Sequence[tuple[str, int]]]]) -> Drawing:
     for depth, row in rows.items():
         taken = len(row) * BOX_WIDTH + (len(row) - 1) * GAP_X
         for place, number in enumerate(row):
-            x = MARGIN + (inner - taken) / 2 + place * (BOX_WIDTH + GAP_X)
+            x = MARGIN + LABELS + (inner - taken) / 2 + place * (BOX_WIDTH + GAP_X)
             boxes[number] = Box(number, x, MARGIN + depth * (BOX_HEIGHT + GAP_Y))
-    lines = _lines(ways, back, boxes, right=MARGIN + inner)
+    lines = _lines(ways, back, boxes, right=MARGIN + LABELS + inner)
     height = 2 * MARGIN + len(rows) * BOX_HEIGHT + (len(rows) - 1) * GAP_Y
-    width = 2 * MARGIN + inner + (LOOP_SPACE if back or _long(ways, layer) else 0)
+    width = 2 * (MARGIN + LABELS) + inner + (LOOP_SPACE if back or _long(ways, layer) else 0)
     return Drawing(tuple(boxes.values()), tuple(lines), width, height)
 
 
