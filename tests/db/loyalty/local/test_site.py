@@ -100,9 +100,9 @@ def house() -> Iterator[House]:
 def test_up_serves_survives_and_ends_without_leftovers(house: House) -> None:
     house.start()
     assert wait_until(lambda: house.status("/readyz") == 200)
-    log = house.log.read_text()
     password = (house.directory / "admin-password").read_text().strip()
-    assert f"log in as admin with {password}" in log
+    # The site answers before the supervisor has noticed and said so.
+    assert wait_until(lambda: f"log in as admin with {password}" in house.log.read_text())
     assert house.process
 
     # A second one refuses, a plain command uses the services of the first.
