@@ -3,12 +3,14 @@
 import os
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+ORPHAN_SECONDS = 10
 LANES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("worker", ("triggers", "flows", "segments", "reports", "maintenance")),
     ("sender", ("send.email",)),
@@ -83,6 +85,8 @@ def worker(name: str, queues: tuple[str, ...], processes: int) -> Callable[[], i
     """A Celery worker for these queues: prefork, one task at a time per process."""
 
     def run() -> int:
+        from celery.signals import worker_ready
+
         from loyalty.celery import app
 
         if os.geteuid() == 0:
@@ -102,10 +106,27 @@ def worker(name: str, queues: tuple[str, ...], processes: int) -> Callable[[], i
             loglevel="WARNING",
             quiet=True,
         )
+        worker_ready.connect(lambda **_: leave_with(os.getppid()), weak=False)
         running.start()
         return int(running.exitcode or 0)
 
     return run
+
+
+def leave_with(parent: int) -> None:
+    """End this process at the latest ORPHAN_SECONDS after its parent, from a thread of its own.
+
+    A worker told to stop hands unfinished hints back to the broker and waits for it; when the supervisor was killed,
+    the broker ends with it, and the wait had no end.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        time.sleep(ORPHAN_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="orphan-watch", daemon=True).start()
 
 
 def beat() -> int:

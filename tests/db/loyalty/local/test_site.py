@@ -141,7 +141,7 @@ def test_up_serves_survives_and_ends_without_leftovers(house: House) -> None:
     assert house.start() < 20
     os.kill(house.process.pid, signal.SIGKILL)
     house.process.wait()
-    assert wait_until(lambda: house.all_pids() == set()), "orphans"
+    assert wait_until(lambda: house.all_pids() == set(), 90), "orphans"
 
 
 def test_a_plain_command_from_nothing_brings_its_own_services(house: House) -> None:
