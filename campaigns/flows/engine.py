@@ -87,8 +87,8 @@ def _seen(wake: Wake, graph: Graph, now: datetime) -> Sql:
     """Condition over enrollment `e`: the timeline has the awaited event within the person's rest.
 
     One probe by customer per month of the rest. OFFSET 0 leaves the planner only the customer to search by: in a month
-    without statistics it took the index (type_id, occurred_at) and read every such event for every person (measured:
-    108 s instead of 4 s for 140,000 people). The constant bound prunes the months made ahead.
+    without statistics it took the index (type_id, occurred_at) and read every such event for every person (140,000
+    people: 108 s, 7.7 s after). The constant bound prunes the months made ahead.
     """
     return sql(
         """EXISTS (SELECT FROM (
