@@ -116,8 +116,8 @@ def worker(name: str, queues: tuple[str, ...], processes: int) -> Callable[[], i
 def leave_with(parent: int) -> None:
     """End this process at the latest ORPHAN_SECONDS after its parent, from a thread of its own.
 
-    After a SIGKILL of the supervisor a process was seen to live on for over 30 s. Which one and why is not known; a worker
-    that waits for the broker, which ends at the same moment, is the likeliest.
+    After a SIGKILL of the supervisor a process was seen to live on for over 30 s. Which one and why is not known; a
+    worker that waits for the broker, which ends at the same moment, is the likeliest.
     """
 
     def watch() -> None:
