@@ -6,6 +6,37 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 
+class Source(models.Model):
+    """Where values come from: a shop, an import, a form. Its class says how we got to know them."""
+
+    class Class(models.TextChoices):
+        ZERO = "zero", _("told by the person")
+        FIRST = "first", _("observed by us")
+        SECOND = "second", _("from a partner")
+        THIRD = "third", _("bought")
+
+    key = models.TextField(_("key"))
+    source_class = models.TextField(_("class"), choices=Class, null=True)
+    name = models.JSONField(_("name"), default=dict)
+    created_at = models.DateTimeField(_("created at"))
+
+    class Meta:
+        db_table = "customer_source"
+        verbose_name = _("source")
+        verbose_name_plural = _("sources")
+        constraints = [
+            models.UniqueConstraint(fields=["key"], name="customer_source_key"),
+            models.CheckConstraint(
+                condition=models.Q(source_class__isnull=True)
+                | models.Q(source_class__in=["zero", "first", "second", "third"]),
+                name="customer_source_class",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+
 class Customer(models.Model):
     """A person as far as we know them. What is not known is NULL.
 
@@ -27,6 +58,16 @@ class Customer(models.Model):
     attributes = models.JSONField(_("attributes"), default=dict, db_default={})
     email_digest = models.BinaryField(null=True)
     phone_digest = models.BinaryField(null=True)
+    # Where the person came from first. No constraint: every import would pay for a check per row.
+    source = models.ForeignKey(
+        Source,
+        on_delete=models.DO_NOTHING,
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("source"),
+    )
     created_at = models.DateTimeField(_("created at"))
     updated_at = models.DateTimeField(_("updated at"))
 
@@ -121,6 +162,35 @@ class Attribute(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class CustomerRevision(models.Model):
+    """One write that changed a customer: what the changed fields held before it (null: nothing).
+
+    A value's origin is the newest revision that names its field; a field that none names stands as the person came.
+    """
+
+    customer_id = models.BigIntegerField()
+    at = models.DateTimeField(_("at"))
+    source = models.ForeignKey(
+        Source,
+        on_delete=models.DO_NOTHING,
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("source"),
+    )
+    actor = models.TextField(_("changed by"), null=True)
+    reason = models.TextField(_("reason"), null=True)
+    before = models.JSONField(_("before"))
+
+    class Meta:
+        db_table = "customer_revision"
+        indexes = [models.Index(fields=["customer_id", "id"], name="customer_revision_customer")]
+
+    def __str__(self) -> str:
+        return f"{self.customer_id} {self.at}"
 
 
 class CustomerChange(models.Model):
