@@ -8,7 +8,7 @@ from ninja import Router, Schema, Status
 from loyalty.access.auth import ApiAuth
 from loyalty.consent import queries as consents
 from loyalty.consent.intake import upsert_with_consents
-from loyalty.customers import operations, queries
+from loyalty.customers import erasing, queries
 from loyalty.kit import clock
 from loyalty.kit.errors import ApiError
 from loyalty.kit.problems import Problem, Problems
@@ -86,7 +86,7 @@ def patch_customer(request: HttpRequest, *, external_id: str, changes: CustomerC
     "customers/{external_id}", auth=ApiAuth("customers:write"), response={204: None}, summary="Erase a person"
 )
 def delete_customer(request: HttpRequest, *, external_id: str) -> Status[None]:
-    operations.erase_customers(customer_ids=[_customer_id(external_id)])
+    erasing.erase_customers(customer_ids=[_customer_id(external_id)])
     return Status(204, None)
 
 

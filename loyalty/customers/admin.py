@@ -17,7 +17,7 @@ from django.utils.translation import get_language, gettext, gettext_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
-from loyalty.customers import operations, queries
+from loyalty.customers import erasing, queries
 from loyalty.customers.models import Attribute, Customer, CustomerIdentity, ImportJob
 from loyalty.kit.admin import Act, ReadOnlyAdmin, localized
 from loyalty.kit.clock import now
@@ -46,7 +46,7 @@ class CountryFilter(admin.SimpleListFilter):
 
 
 def _erase(customer: Customer, data: dict[str, Any]) -> str:
-    operations.erase_customers(customer_ids=[customer.pk])
+    erasing.erase_customers(customer_ids=[customer.pk])
     return gettext("The person was erased everywhere.")
 
 

@@ -11,11 +11,11 @@ from django.db import IntegrityError, transaction
 
 from loyalty.customers import merge
 from loyalty.customers.catalog import LEARNED_MAX, attribute_fields
+from loyalty.customers.joining import Overtaken, join_people
 from loyalty.customers.models import Attribute
 from loyalty.customers.queries import Owner, by_address, by_external_id, identity_owners
 from loyalty.customers.rows import Key, Person, Reader, fold, reader_of, taken
 from loyalty.kit.digests import address_digest
-from loyalty.kit.erasures import PersonalData, holders
 from loyalty.kit.problems import Problem
 from loyalty.kit.sql import execute, fetch, sql
 
@@ -25,11 +25,6 @@ ATTEMPTS = 10
 # Who makes a customer that has only an address holds the lock of the address's bucket: no unique index does it there.
 LOCK_CLASS = 0x6C6F79
 LOCK_BUCKETS = 64
-OWN_PACKAGE = "loyalty.customers"
-
-
-class _Overtaken(Exception):
-    """Another transaction changed who is who between reading and locking."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +58,7 @@ def upsert_customers(
         try:
             with transaction.atomic(), merge.by_index():
                 return _upsert(rows, now, source, written, refused or {}, lock_all)
-        except _Overtaken:
+        except Overtaken:
             if attempt == ATTEMPTS:
                 raise
         except IntegrityError as error:
@@ -152,7 +147,7 @@ def _find(people: list[Person]) -> tuple[list[Person], list[tuple[Person, Proble
     if nameless:
         _lock_addresses(one for person in nameless for one in person.known_by())
         _recognize(nameless, owners)
-    joined = _join(people, owners)
+    joined = join_people(people, owners)
     found: dict[int, Person] = {}
     kept: list[Person] = []
     refused: list[tuple[Person, Problem]] = []
@@ -172,45 +167,6 @@ def _find(people: list[Person]) -> tuple[list[Person], list[tuple[Person, Proble
             if person.customer_id is not None:
                 found[person.customer_id] = person
     return kept, refused
-
-
-def _join(people: Sequence[Person], owners: Mapping[Key, Owner]) -> Mapping[Key, Owner]:
-    """A customer without external id whose key a row gives to somebody else was that one all along; who owns what."""
-    pairs: dict[int, int] = {}
-    for person in people:
-        for one in person.identities:
-            owner = owners.get(one)
-            if owner is None or owner.known or person.customer_id in (None, owner.customer_id):
-                continue
-            if owner.customer_id not in pairs.values() and person.customer_id not in pairs:
-                pairs.setdefault(owner.customer_id, person.customer_id or 0)
-    if not pairs:
-        return owners
-    everybody = {person.customer_id for person in people if person.customer_id is not None} | set(pairs)
-    query = sql("SELECT id, external_id FROM customer WHERE id = ANY({i}) ORDER BY id FOR UPDATE", i=sorted(everybody))
-    locked = dict(fetch(query))
-    if any(loser not in locked or locked[loser] is not None or pairs[loser] not in locked for loser in pairs):
-        raise _Overtaken
-    merge_customers(pairs)
-    for person in people:
-        person.customer_id = pairs.get(person.customer_id or 0, person.customer_id)
-    return {one: Owner(pairs.get(owner.customer_id, owner.customer_id), owner.known) for one, owner in owners.items()}
-
-
-def merge_customers(pairs: Mapping[int, int]) -> None:
-    """Hand everything that the losers (keys) have to the winners (values) in every package; the losers are gone then.
-
-    Goes pair by pair: people who turn out to be one are few. The caller has locked all of them.
-    """
-    with transaction.atomic():
-        for loser, winner in sorted(pairs.items()):
-            for holder in _own_last():
-                holder.merge(winner, loser)
-
-
-def _own_last() -> list[PersonalData]:
-    """Everybody who holds personal data; the profile goes last, others still look things up in it."""
-    return sorted(holders(), key=lambda item: item.package == OWN_PACKAGE)
 
 
 def _recognize(people: Sequence[Person], owners: Mapping[Key, Owner]) -> None:
@@ -269,20 +225,6 @@ def ensure_customers(
     rows = [{"external_id": value} if kind == "external_id" else {"identities": {kind: value}} for kind, value in keys]
     done = upsert_customers(rows, now=now, source="events")
     return {one: customer_id for one, customer_id in zip(keys, done.ids, strict=True) if customer_id is not None}
-
-
-def erase_customers(*, customer_ids: Sequence[int]) -> int:
-    """Remove every trace of these people in every package; the number of people who were there.
-
-    What must outlive them (hashes in the suppression list, sums in ledgers) stays without them.
-    """
-    with transaction.atomic():
-        query = sql("SELECT id FROM customer WHERE id = ANY({ids}) ORDER BY id FOR UPDATE", ids=list(customer_ids))
-        found = [row[0] for row in fetch(query)]
-        if found:
-            for holder in _own_last():
-                holder.erase(found)
-    return len(found)
 
 
 def save_attribute(attribute: Attribute, *, now: datetime) -> None:

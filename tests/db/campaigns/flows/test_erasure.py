@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from campaigns.flows import operations, queries
-from loyalty.customers.operations import erase_customers
+from loyalty.customers.erasing import erase_customers
 from loyalty.kit.checks import invariants, verdict
 from loyalty.kit.sql import fetch
 

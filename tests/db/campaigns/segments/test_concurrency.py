@@ -133,7 +133,7 @@ def test_a_delta_does_not_apply_a_rule_that_was_changed_meanwhile(shop: Shop, mo
 
 
 def test_erasing_waits_for_a_build_instead_of_deadlocking(shop: Shop) -> None:
-    from loyalty.customers.operations import erase_customers
+    from loyalty.customers.erasing import erase_customers
 
     ids = shop.customers({"external_id": "a", "country": "DE"}, {"external_id": "b", "country": "DE"})
     shop.segment("germans", GERMANS)

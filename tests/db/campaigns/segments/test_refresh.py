@@ -263,7 +263,7 @@ def test_a_stored_rule_that_is_not_understood_any_more_is_left_alone(shop: Shop)
 
 
 def test_erased_customers_are_in_no_segment(shop: Shop) -> None:
-    from loyalty.customers.operations import erase_customers
+    from loyalty.customers.erasing import erase_customers
 
     ids = shop.customers({"external_id": "a", "country": "DE"}, {"external_id": "b", "country": "DE"})
     shop.segment("germans", GERMANS)

@@ -12,8 +12,9 @@ from loyalty.consent import queries
 from loyalty.consent.models import ConsentEntry as Row
 from loyalty.consent.models import ConsentState, Suppression
 from loyalty.consent.operations import ConsentEntry, record, suppress, withdraw
+from loyalty.customers.erasing import erase_customers
 from loyalty.customers.models import CustomerChange
-from loyalty.customers.operations import erase_customers, upsert_customers
+from loyalty.customers.operations import upsert_customers
 from loyalty.kit.checks import invariants
 from loyalty.kit.digests import address_digest
 from loyalty.kit.problems import Problems
