@@ -54,3 +54,41 @@ class SegmentMember(models.Model):
 
     def __str__(self) -> str:
         return f"{self.segment_id}: {self.customer_id}"
+
+
+class CustomerList(models.Model):
+    """A list of people that somebody keeps by hand or by file; rules ask for it with `{list: key}`."""
+
+    id = models.AutoField(primary_key=True)
+    key = models.TextField(_("key"), unique=True)
+    name = models.JSONField(_("name"), default=dict, db_default={})
+    description = models.TextField(_("description"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created at"), db_default=Now())
+    updated_at = models.DateTimeField(_("updated at"), db_default=Now())
+
+    class Meta:
+        db_table = "customer_list"
+        verbose_name = _("list")
+        verbose_name_plural = _("lists")
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class CustomerListMember(models.Model):
+    """That a customer stands on a list, since when, and who put them there (`source`)."""
+
+    pk = models.CompositePrimaryKey("list_id", "customer_id")
+    list_id = models.IntegerField()
+    customer_id = models.BigIntegerField()
+    added_at = models.DateTimeField(_("added at"))
+    source = models.TextField(_("source"))
+
+    class Meta:
+        db_table = "customer_list_member"
+        verbose_name = _("person on a list")
+        verbose_name_plural = _("people on lists")
+        indexes = [models.Index(fields=["customer_id"], name="customer_list_member_customer")]
+
+    def __str__(self) -> str:
+        return f"{self.list_id}: {self.customer_id}"

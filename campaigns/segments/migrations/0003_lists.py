@@ -1,0 +1,85 @@
+"""Lists that people keep by hand or by file, and wall times inside a gap of the clocks.
+
+`segment_instant` and `segment_moment` read wall times and days: one inside a gap means the first whole minute after it,
+one that comes twice its first occurrence, like everywhere in this product. (PostgreSQL by itself moves the former by
+the length of the gap and takes the second of the latter.)
+"""
+
+from django.db import migrations, models
+from django.db.models.functions import Now
+
+# Clocks are turned back by one hour nearly everywhere, by half an hour on Lord Howe. The search through a gap is
+# reached by walls inside one only; whole days were skipped too, so it looks at up to 1440 minutes.
+INSTANT = """
+CREATE OR REPLACE FUNCTION segment_instant(wall timestamp, zone text) RETURNS timestamptz
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE
+        WHEN (wall AT TIME ZONE zone) AT TIME ZONE zone <> wall THEN (
+            SELECT min(at) FROM generate_series(
+                date_trunc('minute', wall AT TIME ZONE zone) - ((wall AT TIME ZONE zone) AT TIME ZONE zone - wall),
+                wall AT TIME ZONE zone, interval '1 minute'
+            ) at WHERE at AT TIME ZONE zone > wall)
+        WHEN ((wall AT TIME ZONE zone) - interval '1 hour') AT TIME ZONE zone = wall
+            THEN (wall AT TIME ZONE zone) - interval '1 hour'
+        WHEN ((wall AT TIME ZONE zone) - interval '30 minutes') AT TIME ZONE zone = wall
+            THEN (wall AT TIME ZONE zone) - interval '30 minutes'
+        ELSE wall AT TIME ZONE zone END
+$$"""
+
+MOMENT = r"""
+CREATE OR REPLACE FUNCTION segment_moment(item jsonb, zone text) RETURNS timestamptz
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN jsonb_typeof(item) = 'string' THEN CASE
+        WHEN item #>> '{}' ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$' THEN
+            CASE WHEN pg_input_is_valid(item #>> '{}', 'date')
+                THEN segment_instant((item #>> '{}')::date::timestamp, zone) END
+        WHEN item #>> '{}' ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?$' THEN
+            CASE WHEN pg_input_is_valid(item #>> '{}', 'timestamp')
+                THEN segment_instant((item #>> '{}')::timestamp, zone) END
+        WHEN item #>> '{}' ~
+            '^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})$' THEN
+            CASE WHEN pg_input_is_valid(item #>> '{}', 'timestamptz') THEN (item #>> '{}')::timestamptz END
+    END END
+$$"""
+
+
+class Migration(migrations.Migration):
+    dependencies = [("segments", "0002_value_functions")]
+
+    operations = [
+        migrations.CreateModel(
+            name="CustomerList",
+            fields=[
+                ("id", models.AutoField(primary_key=True, serialize=False)),
+                ("key", models.TextField(unique=True, verbose_name="key")),
+                ("name", models.JSONField(db_default={}, default=dict, verbose_name="name")),
+                ("description", models.TextField(blank=True, null=True, verbose_name="description")),
+                ("created_at", models.DateTimeField(db_default=Now(), verbose_name="created at")),
+                ("updated_at", models.DateTimeField(db_default=Now(), verbose_name="updated at")),
+            ],
+            options={"verbose_name": "list", "verbose_name_plural": "lists", "db_table": "customer_list"},
+        ),
+        migrations.CreateModel(
+            name="CustomerListMember",
+            fields=[
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "list_id", "customer_id", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("list_id", models.IntegerField()),
+                ("customer_id", models.BigIntegerField()),
+                ("added_at", models.DateTimeField(verbose_name="added at")),
+                ("source", models.TextField(verbose_name="source")),
+            ],
+            options={
+                "verbose_name": "person on a list",
+                "verbose_name_plural": "people on lists",
+                "db_table": "customer_list_member",
+                "indexes": [models.Index(fields=["customer_id"], name="customer_list_member_customer")],
+            },
+        ),
+        migrations.RunSQL(INSTANT, migrations.RunSQL.noop),
+        migrations.RunSQL(MOMENT, migrations.RunSQL.noop),
+    ]
