@@ -141,7 +141,16 @@ class Attribute(models.Model):
     name = models.JSONField(_("name"), default=dict)
     choices = models.JSONField(_("choices"), null=True)
     learned = models.BooleanField(_("learned"), default=False)
-    source_class = models.TextField(_("source"), null=True)
+    source_class = models.TextField(_("source class"), choices=Source.Class, null=True)
+    source = models.ForeignKey(
+        Source,
+        on_delete=models.DO_NOTHING,
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("first seen in"),
+    )
     purpose = models.TextField(_("purpose"), null=True)
     created_at = models.DateTimeField(_("created at"))
 
@@ -157,6 +166,11 @@ class Attribute(models.Model):
             ),
             models.CheckConstraint(
                 condition=~models.Q(type="choice") | models.Q(choices__isnull=False), name="attribute_choices"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(source_class__isnull=True)
+                | models.Q(source_class__in=["zero", "first", "second", "third"]),
+                name="attribute_source_class",
             ),
         ]
 
@@ -206,9 +220,15 @@ class CustomerChange(models.Model):
 
 
 class ImportJob(models.Model):
-    """One file imported with one set of options; a killed import goes on at the cursor, committed with each chunk."""
+    """One file imported with one set of options; a killed import goes on at the cursor, committed with each chunk.
+
+    A file that was uploaded waits as DRAFT for its mapping (in `options`), then until a worker takes it.
+    """
 
     class State(models.TextChoices):
+        DRAFT = "draft", _("being prepared")
+        WAITING = "waiting", _("waiting")
+        FAILED = "failed", _("failed")
         RUNNING = "running", _("running")
         FINISHED = "finished", _("finished")
 
@@ -225,6 +245,10 @@ class ImportJob(models.Model):
     rejected = models.BigIntegerField(_("rejected"), default=0)
     rejected_bytes = models.BigIntegerField(default=0)
     state = models.TextField(_("state"), choices=State)
+    options = models.JSONField(_("options"), null=True)
+    report = models.JSONField(_("report"), null=True)
+    actor = models.TextField(_("by"), null=True)
+    problem = models.TextField(_("problem"), null=True)
     started_at = models.DateTimeField(_("started at"))
     updated_at = models.DateTimeField(_("updated at"))
     finished_at = models.DateTimeField(_("finished at"), null=True)
@@ -235,8 +259,59 @@ class ImportJob(models.Model):
         verbose_name_plural = _("imports")
         constraints = [
             models.UniqueConstraint(fields=["kind", "file_digest", "options_digest"], name="import_job_key"),
-            models.CheckConstraint(condition=models.Q(state__in=["running", "finished"]), name="import_job_state"),
+            models.CheckConstraint(
+                condition=models.Q(state__in=["draft", "waiting", "failed", "running", "finished"]),
+                name="import_job_state",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.file_name}"
+
+
+class ImportUpload(models.Model):
+    """A piece of an uploaded file; all are deleted when the import has finished or was given up."""
+
+    pk = models.CompositePrimaryKey("job_id", "part")
+    job = models.ForeignKey(ImportJob, on_delete=models.CASCADE, db_index=False, related_name="uploads")
+    part = models.IntegerField()
+    data = models.BinaryField()
+
+    class Meta:
+        db_table = "import_upload"
+
+    def __str__(self) -> str:
+        return f"{self.job_id}: {self.part}"
+
+
+class ImportRejection(models.Model):
+    """A refused row of an uploaded file, for download; deleted after a month."""
+
+    pk = models.CompositePrimaryKey("job_id", "line")
+    job = models.ForeignKey(ImportJob, on_delete=models.CASCADE, db_index=False, related_name="rejections")
+    line = models.BigIntegerField()
+    problems = models.TextField()
+    cells = models.JSONField()
+
+    class Meta:
+        db_table = "import_rejection"
+
+    def __str__(self) -> str:
+        return f"{self.job_id}: {self.line}"
+
+
+class QualityFigure(models.Model):
+    """How many of all customers a check of the data's quality found on a day; for the fields: who has none."""
+
+    day = models.DateField(_("day"))
+    key = models.TextField(_("check"))
+    found = models.BigIntegerField(_("found"))
+    total = models.BigIntegerField(_("total"))
+    computed_at = models.DateTimeField(_("computed at"))
+
+    class Meta:
+        db_table = "quality_figure"
+        constraints = [models.UniqueConstraint(fields=["day", "key"], name="quality_figure_key")]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.key}"
