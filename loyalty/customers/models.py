@@ -70,6 +70,10 @@ class Customer(models.Model):
     )
     created_at = models.DateTimeField(_("created at"))
     updated_at = models.DateTimeField(_("updated at"))
+    # Processing is restricted (Art. 18 GDPR): kept, but neither written to nor handed out in lists.
+    restricted_at = models.DateTimeField(_("restricted since"), null=True)
+    restricted_by = models.TextField(_("restricted by"), null=True)
+    restricted_reason = models.TextField(_("reason of the restriction"), null=True)
 
     class Meta:
         db_table = "customer"
@@ -89,6 +93,13 @@ class Customer(models.Model):
         return name or self.external_id or self.email or f"#{self.pk}"
 
 
+# The last one is not given by anybody: it is the external id of a customer who was joined to this one.
+IDENTITY_KINDS_STORED = (
+    *("card", "anonymous_id", "device", "telegram", "whatsapp", "partner", "receipt"),
+    "external_id",
+)
+
+
 class CustomerIdentity(models.Model):
     """A further key that one customer is known by, unique within its kind."""
 
@@ -99,6 +110,8 @@ class CustomerIdentity(models.Model):
         TELEGRAM = "telegram", _("Telegram")
         WHATSAPP = "whatsapp", _("WhatsApp")
         PARTNER = "partner", _("partner")
+        RECEIPT = "receipt", _("receipt")
+        FORMER_ID = "external_id", _("former external id")
 
     customer = models.ForeignKey(
         Customer, on_delete=models.DO_NOTHING, related_name="identities", verbose_name=_("customer")
@@ -114,7 +127,7 @@ class CustomerIdentity(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["kind", "value"], name="customer_identity_key"),
             models.CheckConstraint(
-                condition=models.Q(kind__in=["card", "anonymous_id", "device", "telegram", "whatsapp", "partner"]),
+                condition=models.Q(kind__in=IDENTITY_KINDS_STORED),
                 name="customer_identity_kind",
             ),
         ]
@@ -214,6 +227,54 @@ class CustomerChange(models.Model):
 
     class Meta:
         db_table = "customer_change"
+
+    def __str__(self) -> str:
+        return str(self.customer_id)
+
+
+class CustomerMerge(models.Model):
+    """Two customers became one: what both were and every row that changed hands, so that it can be undone.
+
+    `loser` and `winner_before` are the profiles as they were; `moved` holds by table the keys of the rows that the
+    winner took over, or the rows themselves where they could not stay.
+    """
+
+    winner_id = models.BigIntegerField(_("customer"))
+    loser_id = models.BigIntegerField(_("joined customer"))
+    merged_at = models.DateTimeField(_("joined at"))
+    reason = models.TextField(_("reason"))
+    actor = models.TextField(_("by"), null=True)
+    loser = models.JSONField()
+    winner_before = models.JSONField()
+    moved = models.JSONField(default=dict)
+    undone_at = models.DateTimeField(_("undone at"), null=True)
+    undone_by = models.TextField(_("undone by"), null=True)
+
+    class Meta:
+        db_table = "customer_merge"
+        verbose_name = _("joined customer")
+        verbose_name_plural = _("joined customers")
+        indexes = [
+            models.Index(fields=["winner_id"], name="customer_merge_winner"),
+            models.Index(fields=["loser_id"], name="customer_merge_loser"),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.loser_id} → #{self.winner_id}"
+
+
+class CustomerGone(models.Model):
+    """A customer who was erased or joined to another just now: rows that others were writing meanwhile are swept.
+
+    `heir_id` is whom they belong to now, null for nobody. The row goes when everybody who may not have known has ended.
+    """
+
+    customer_id = models.BigIntegerField(primary_key=True)
+    heir_id = models.BigIntegerField(null=True)
+    clock_at = models.DateTimeField(db_default=models.Func(function="clock_timestamp"))
+
+    class Meta:
+        db_table = "customer_gone"
 
     def __str__(self) -> str:
         return str(self.customer_id)
