@@ -28,6 +28,7 @@ class SegmentKind:
                 description=document.get("description") if isinstance(document.get("description"), str) else None,
                 now=now,
                 declared=declared.get("segment", set()),
+                brought=declared,
             )
         except Problems as refused:
             raise Problems([*problems, *refused.problems]) from None

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -50,14 +50,16 @@ def save_segment(
     description: str | None = None,
     now: datetime,
     declared: Collection[str] = (),
+    brought: Mapping[str, Collection[str]] | None = None,
 ) -> Saved:
     """Create or change a segment; raises Problems. `declared` are keys that the same call brings, so may be referred
-    to.
+    to, `brought` those of other things by kind.
 
     A new rule is built at once where there are few customers, else by the next `segments.refresh`.
     """
-    parsed = queries.parsed(rule, declared=declared)
-    problems = queries.problems_of(parsed, declared=declared) + queries.cycle_problems(key, parsed)
+    parsed = queries.parsed(rule, declared=declared, brought=brought)
+    problems = queries.problems_of(parsed, declared=declared, brought=brought)
+    problems += queries.cycle_problems(key, parsed)
     if key in RESERVED:
         problems.append(Problem("key", f"{key!r} is an address of the API", "choose another key"))
     if problems:

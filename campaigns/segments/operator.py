@@ -43,6 +43,15 @@ class Reads:
 
 
 @dataclass(frozen=True, slots=True)
+class Reference:
+    """A name in a leaf that means something outside of segments: its kind (`list`, `flow`), the key, and its place."""
+
+    kind: str
+    key: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """What an operator knows when its SQL is made.
 
@@ -66,9 +75,9 @@ class Context:
 class Operator:
     """Base of all operators, in reading order: what to declare, then what to write.
 
-    Write: `parameters`, `sentence`, `condition`; `value` where one can be shown; `mistakes`, `reads` and
-    `check` where there are any. The
-    first field of `parameters` is named like the operator: it is what a leaf is recognized by.
+    Write: `parameters`, `sentence`, `condition`; `value` where one can be shown; `mistakes`, `reads`, `references` and
+    `check` where there are any. The first field of `parameters` is named like the operator: it is what a leaf is
+    recognized by.
     """
 
     parameters: ClassVar[type[BaseModel]]
@@ -92,6 +101,10 @@ class Operator:
     def reads(self, parameters: Any) -> Reads:
         """What the answer depends on."""
         return Reads()
+
+    def references(self, parameters: Any) -> list[Reference]:
+        """The names of things outside of segments; those that nothing has are told as mistakes."""
+        return []
 
     def check(self, parameters: Any, fields: Mapping[str, CustomerField]) -> list[Problem]:
         """Mistakes that only the field catalog can tell; places are relative to the leaf."""

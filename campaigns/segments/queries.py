@@ -1,6 +1,6 @@
 """Reading segments: their documents, members, previews and explanations."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +13,7 @@ from psycopg.errors import QueryCanceled
 
 from campaigns.segments import compile as compiler
 from campaigns.segments import dependencies, tree
+from campaigns.segments import references as outside
 from campaigns.segments.models import Segment
 from campaigns.segments.operator import operators
 from campaigns.segments.stored import references, stored_segments
@@ -84,10 +85,12 @@ def document_of(segment: Segment) -> dict[str, Any]:
     return {"kind": "segment", "key": segment.key, "name": segment.name, **description, "rule": rule}
 
 
-def problems_of(rule: tree.Rule, *, declared: Collection[str] = ()) -> list[Problem]:
+def problems_of(
+    rule: tree.Rule, *, declared: Collection[str] = (), brought: Mapping[str, Collection[str]] | None = None
+) -> list[Problem]:
     """Mistakes that only the database can tell: unknown segments, comparisons that do not fit an attribute's type.
 
-    `declared` are segment keys that are about to exist.
+    `declared` are segment keys that are about to exist, `brought` keys of other things by kind.
     """
     fields = attribute_fields()
     known = set(Segment.objects.values_list("key", flat=True)) | set(declared)
@@ -99,18 +102,19 @@ def problems_of(rule: tree.Rule, *, declared: Collection[str] = ()) -> list[Prob
             near = get_close_matches(key, known, n=1, cutoff=0.6)
             remedy = f"did you mean {near[0]!r}?" if near else "apply that segment first, or in the same call"
             problems.append(Problem(f"{leaf.where}.{leaf.operator}", f"unknown segment {key!r}", remedy))
-    return problems
+    return problems + outside.unknown(rule, brought=brought)
 
 
-def parsed(rule: object, *, declared: Collection[str] = ()) -> tree.Rule:
+def parsed(
+    rule: object, *, declared: Collection[str] = (), brought: Mapping[str, Collection[str]] | None = None
+) -> tree.Rule:
     """The typed rule; raises Problems, to which what the database can tell of the sound conditions is added."""
     try:
         return tree.parse(rule)
     except Problems as refused:
         sound = tree.readable(rule)
-        raise Problems(
-            [*refused.problems, *(problems_of(sound, declared=declared) if sound is not None else ())]
-        ) from None
+        more = problems_of(sound, declared=declared, brought=brought) if sound is not None else []
+        raise Problems([*refused.problems, *more]) from None
 
 
 def checked(rule: object) -> tree.Rule:
