@@ -33,6 +33,7 @@ class Migration(migrations.Migration):
             name='ImportRejection',
             fields=[
                 ('pk', models.CompositePrimaryKey('job_id', 'line', blank=True, editable=False, primary_key=True, serialize=False)),
+                ('job', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='rejections', to='customers.importjob')),
                 ('line', models.BigIntegerField()),
                 ('problems', models.TextField()),
                 ('cells', models.JSONField()),
@@ -45,6 +46,7 @@ class Migration(migrations.Migration):
             name='ImportUpload',
             fields=[
                 ('pk', models.CompositePrimaryKey('job_id', 'part', blank=True, editable=False, primary_key=True, serialize=False)),
+                ('job', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='uploads', to='customers.importjob')),
                 ('part', models.IntegerField()),
                 ('data', models.BinaryField()),
             ],
@@ -118,16 +120,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='importjob',
             constraint=models.CheckConstraint(condition=models.Q(('state__in', ['draft', 'waiting', 'failed', 'running', 'finished'])), name='import_job_state'),
-        ),
-        migrations.AddField(
-            model_name='importrejection',
-            name='job',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='rejections', to='customers.importjob'),
-        ),
-        migrations.AddField(
-            model_name='importupload',
-            name='job',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='uploads', to='customers.importjob'),
         ),
         migrations.AddConstraint(
             model_name='qualityfigure',
