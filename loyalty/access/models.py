@@ -16,6 +16,8 @@ SCOPES = (
     "flows:write",
     "messages:read",
     "reports:read",
+    "loyalty:read",
+    "loyalty:write",
     "*",
 )
 

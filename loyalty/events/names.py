@@ -22,6 +22,19 @@ FACTS = {
     "message.unsubscribed": "message",
     "consent.granted": "",
     "consent.withdrawn": "",
+    "points.earned": "booking",
+    "points.released": "booking",
+    "points.spent": "booking",
+    "points.locked": "booking",
+    "points.unlocked": "booking",
+    "points.expiring": "lot",
+    "points.expired": "booking",
+    "points.reversed": "booking",
+    "points.adjusted": "booking",
+    "points.transferred": "booking",
+    "tier.changed": "tier",
+    "member.joined": "member",
+    "member.left": "member",
 }
 
 
