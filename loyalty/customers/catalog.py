@@ -21,6 +21,7 @@ class AttributeField:
     column: str | None = None
     choices: tuple[str, ...] = ()
     learned: bool = False
+    source_class: str | None = None
 
     @property
     def parser(self) -> Parser:
@@ -34,9 +35,10 @@ def attribute_fields() -> dict[str, AttributeField]:
     """All fields by key; one query."""
     fields = {key: AttributeField(key, type_, column=key) for key, (type_, _) in BUILT_IN.items()}
     fields["external_id"] = AttributeField("external_id", "text", column="external_id")
-    rows = Attribute.objects.values_list("key", "type", "choices", "learned")
-    for key, type_, choices, learned in rows:
-        fields[key] = AttributeField(key, type_, choices=tuple(choice_keys(choices)), learned=learned)
+    rows = Attribute.objects.values_list("key", "type", "choices", "learned", "source_class")
+    for key, type_, choices, learned, source_class in rows:
+        known = tuple(choice_keys(choices))
+        fields[key] = AttributeField(key, type_, choices=known, learned=learned, source_class=source_class)
     return fields
 
 

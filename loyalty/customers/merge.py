@@ -8,6 +8,7 @@ each other in a circle.
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -22,6 +23,15 @@ DIGESTS = {"email": "email_digest", "phone": "phone_digest"}
 _WRITTEN = (*COLUMNS, *DIGESTS.values())
 _STAGED = ("customer_id", "is_new", "given", *_WRITTEN, "attributes", "removed")
 _ATTRIBUTES = Sql("((c.attributes - coalesce(s.removed, '{}')) || coalesce(s.attributes, '{}'))")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a batch comes from: its source, and who wrote it for what reason, if it was a person."""
+
+    source_id: int
+    actor: str | None = None
+    reason: str | None = None
 
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode
@@ -57,7 +67,28 @@ def _settings() -> Sql:
     return Sql(", ").join([*settings, sql("attributes = {a}", a=_ATTRIBUTES)])
 
 
+def _before() -> Sql:
+    """What the fields that the staged row `s` changes hold in the customer `c`: {field: value or null}."""
+    columns = [
+        sql(
+            "CASE WHEN {given} AND c.{n} IS DISTINCT FROM s.{n}"
+            " THEN jsonb_build_object({name}::text, c.{n}) ELSE '{{}}' END",
+            given=_given(name),
+            n=identifier(name),
+            name=Sql(f"'{name}'"),
+        )
+        for name in COLUMNS
+    ]
+    attributes = Sql(
+        "(SELECT coalesce(jsonb_object_agg(key, c.attributes -> key), '{}') FROM"
+        " (SELECT jsonb_object_keys(s.attributes) AS key UNION ALL SELECT unnest(s.removed)) given"
+        " WHERE c.attributes -> key IS DISTINCT FROM s.attributes -> key)"
+    )
+    return sql("({parts})", parts=Sql(" || ").join([*columns, attributes]))
+
+
 _DIFFERS = _differs()
+_BEFORE = _before()
 _SETTINGS = _settings()
 _COLUMN_LIST = Sql(", ").join(identifier(name) for name in _WRITTEN)
 
@@ -118,44 +149,39 @@ def lock(*, everybody: bool) -> list[int]:
     return [row[0] for row in fetch(query)]
 
 
-def update(locked: Sequence[int], *, now: datetime) -> int:
-    """Write the staged values of the locked customers where they differ; the number of customers changed."""
+def update(locked: Sequence[int], *, origin: Origin, now: datetime) -> int:
+    """Write the staged values of the locked customers where they differ, and what stood there before; the number of
+    customers changed."""
     query = sql(
-        "WITH changed AS (UPDATE customer c SET {settings}, updated_at = {now} FROM customer_staging s"
-        " WHERE c.id = s.customer_id AND c.id = ANY({locked}) AND {differs} RETURNING c.id)"
+        "WITH differing AS MATERIALIZED (SELECT s.*, {before} AS before"
+        " FROM customer_staging s JOIN customer c ON c.id = s.customer_id WHERE c.id = ANY({locked}) AND {differs}),"
+        " changed AS (UPDATE customer c SET {settings}, updated_at = {now} FROM differing s"
+        " WHERE c.id = s.customer_id RETURNING c.id),"
+        # A hash that was mended changes no value.
+        " revised AS (INSERT INTO customer_revision (customer_id, at, source_id, actor, reason, before)"
+        " SELECT customer_id, {now}, {source}, {actor}, {reason}, before FROM differing WHERE before <> '{{}}')"
         " INSERT INTO customer_change (customer_id) SELECT id FROM changed",
+        before=_BEFORE,
         settings=_SETTINGS,
         now=now,
         locked=list(locked),
         differs=_DIFFERS,
+        source=origin.source_id,
+        actor=origin.actor,
+        reason=origin.reason,
     )
     return execute(query)
 
 
-def insert(*, now: datetime) -> int:
+def insert(*, origin: Origin, now: datetime) -> int:
     """Write the staged new customers; raises IntegrityError when another transaction made one of them meanwhile."""
     query = sql(
-        "WITH made AS (INSERT INTO customer (id, {columns}, attributes, created_at, updated_at)"
-        " SELECT s.customer_id, {columns}, coalesce(s.attributes, '{{}}'), {now}, {now}"
+        "WITH made AS (INSERT INTO customer (id, {columns}, attributes, source_id, created_at, updated_at)"
+        " SELECT s.customer_id, {columns}, coalesce(s.attributes, '{{}}'), {source}, {now}, {now}"
         " FROM customer_staging s WHERE s.is_new ORDER BY s.external_id, s.customer_id RETURNING id)"
         " INSERT INTO customer_change (customer_id) SELECT id FROM made",
         columns=_COLUMN_LIST,
+        source=origin.source_id,
         now=now,
-    )
-    return execute(query)
-
-
-def insert_identities(rows: Sequence[tuple[int, str, str]], *, now: datetime) -> int:
-    """Write (customer id, kind, value); raises IntegrityError when another transaction wrote one of them meanwhile."""
-    ids, kinds, values = (list(column) for column in zip(*rows, strict=True))
-    query = sql(
-        "INSERT INTO customer_identity (customer_id, kind, value, created_at)"
-        " SELECT customer_id, kind, value, {now}"
-        " FROM unnest({ids}::bigint[], {kinds}::text[], {values}::text[]) AS given (customer_id, kind, value)"
-        " ORDER BY kind, value",
-        now=now,
-        ids=ids,
-        kinds=kinds,
-        values=values,
     )
     return execute(query)

@@ -9,12 +9,13 @@ from functools import partial
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from loyalty.customers import merge
+from loyalty.customers import identities, merge
 from loyalty.customers.catalog import LEARNED_MAX, attribute_fields
 from loyalty.customers.joining import Overtaken, join_people
 from loyalty.customers.models import Attribute
-from loyalty.customers.queries import Owner, by_address, by_external_id, identity_owners
+from loyalty.customers.queries import Owner, by_address, by_external_id, former_ids, identity_owners
 from loyalty.customers.rows import Key, Person, Reader, fold, reader_of, taken
+from loyalty.customers.sources import source_id
 from loyalty.kit.digests import address_digest
 from loyalty.kit.problems import Problem
 from loyalty.kit.sql import execute, fetch, sql
@@ -46,18 +47,22 @@ def upsert_customers(
     written: bool = False,
     refused: Mapping[int, list[Problem]] | None = None,
     lock_all: bool = False,
+    actor: str | None = None,
+    reason: str | None = None,
 ) -> Upserted:
     """Make or change the customers that the rows speak of (see `rows`); wrong rows are told, the others written.
 
     A row finds its customer by `external_id`; without one, or when that is new, by an identity, email or phone, but
-    never one who has another external id. `source` is where the rows come from; `written`: values are texts of cells.
+    never one who has another external id. `source` is where the rows come from, `actor` who wrote them for what
+    `reason`: what a value was before is kept with them (see `history`). `written`: values are texts of cells.
     `refused` holds mistakes that the caller found itself: these rows are not written. `lock_all` locks unchanged
     customers too, for callers who go on writing about them in the same transaction.
     """
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with transaction.atomic(), merge.by_index():
-                return _upsert(rows, now, source, written, refused or {}, lock_all)
+                origin = merge.Origin(source_id(source, now=now), actor, reason)
+                return _upsert(rows, now, origin, written, refused or {}, lock_all)
         except Overtaken:
             if attempt == ATTEMPTS:
                 raise
@@ -70,7 +75,7 @@ def upsert_customers(
 def _upsert(
     rows: Sequence[object],
     now: datetime,
-    source: str,
+    origin: merge.Origin,
     written: bool,
     refused: Mapping[int, list[Problem]],
     lock_all: bool,
@@ -79,18 +84,18 @@ def _upsert(
     reader = reader_of(fields, written=written, room=LEARNED_MAX - len(fields))
     people, problems = _read(reader, rows, refused)
     people, clashes = fold(people)
-    _learn(reader, now=now, source=source)
-    people, more_clashes = _find(people)
+    _learn(reader, now=now, source=origin.source_id)
+    people, more_clashes = _find(people, now=now)
     for person, clash in (*clashes, *more_clashes):
         problems |= {index: [clash] for index in person.rows}
     new = [person for person in people if person.customer_id is None]
     _number(new)
     merge.stage(people, partial(address_digest, key=settings.ADDRESS_KEY))
     locked = merge.lock(everybody=lock_all) if len(new) < len(people) else []
-    changed = merge.update(locked, now=now) if locked else 0
+    changed = merge.update(locked, origin=origin, now=now) if locked else 0
     if new:
-        merge.insert(now=now)
-    _identify(people, now=now)
+        merge.insert(origin=origin, now=now)
+    identities.identify(people, origin=origin, now=now)
     ids: list[int | None] = [None] * len(rows)
     for person in people:
         for index in person.rows:
@@ -112,12 +117,12 @@ def _read(
     return people, problems
 
 
-def _learn(reader: Reader, *, now: datetime, source: str) -> None:
+def _learn(reader: Reader, *, now: datetime, source: int) -> None:
     """Keep the attributes that the rows brought unannounced; a learned type that did not hold becomes text."""
     if reader.learned:
         names = sorted(reader.learned)
         query = sql(
-            "INSERT INTO attribute (key, type, name, learned, source_class, created_at)"
+            "INSERT INTO attribute (key, type, name, learned, source_id, created_at)"
             " SELECT key, type, '{{}}', true, {source}, {now}"
             " FROM unnest({keys}::text[], {types}::text[]) AS new (key, type)"
             " ORDER BY key ON CONFLICT (key) DO NOTHING",
@@ -136,18 +141,22 @@ def _learn(reader: Reader, *, now: datetime, source: str) -> None:
         execute(query)
 
 
-def _find(people: list[Person]) -> tuple[list[Person], list[tuple[Person, Problem]]]:
+def _find(people: list[Person], *, now: datetime) -> tuple[list[Person], list[tuple[Person, Problem]]]:
     """Give the people that exist their ids, two of the same customer become one; (people, refused with the reason)."""
     external_ids = by_external_id(one.external_id for one in people if one.external_id is not None)
+    former = former_ids(one.external_id for one in people if one.external_id is not None and one.external_id not in external_ids)
     for person in people:
         person.customer_id = external_ids.get(person.external_id or "")
+        if person.external_id in former:
+            # The id of somebody who was joined to another: it names that one and is no longer anybody's own.
+            person.customer_id = former[person.values.pop("external_id") or ""]
     owners = identity_owners(one for person in people for one in person.identities)
     _recognize([person for person in people if person.customer_id is None], owners)
     nameless = [person for person in people if person.customer_id is None and person.external_id is None]
     if nameless:
         _lock_addresses(one for person in nameless for one in person.known_by())
         _recognize(nameless, owners)
-    joined = join_people(people, owners)
+    joined = join_people(people, owners, now=now)
     found: dict[int, Person] = {}
     kept: list[Person] = []
     refused: list[tuple[Person, Problem]] = []
@@ -203,25 +212,16 @@ def _number(new: Sequence[Person]) -> None:
         person.customer_id, person.new = customer_id, True
 
 
-def _identify(people: Sequence[Person], *, now: datetime) -> None:
-    """Add the identities that are not there yet."""
-    given = [(person.customer_id or 0, *one) for person in people for one in person.identities]
-    if not given:
-        return
-    owners = identity_owners((kind, value) for _, kind, value in given)
-    missing = [row for row in given if (row[1], row[2]) not in owners]
-    if missing:
-        merge.insert_identities(missing, now=now)
-
-
 def ensure_customers(
-    external_ids: Sequence[str], anonymous_ids: Sequence[str], *, now: datetime
+    external_ids: Sequence[str], anonymous_ids: Sequence[str], *, now: datetime, identities: Sequence[Key] = ()
 ) -> dict[tuple[str, str], int]:
     """Make customers who are nothing but an id where there are none: for events about people we do not know yet.
 
-    The answer maps ("external_id", id) and ("anonymous_id", id) to customers; ids that cannot be ids are missing in it.
+    `identities` are further ones, as (kind, value). The answer maps ("external_id", id), ("anonymous_id", id) and the
+    identities to customers; ids that cannot be ids are missing in it.
     """
     keys = [("external_id", one) for one in external_ids] + [("anonymous_id", one) for one in anonymous_ids]
+    keys += identities
     rows = [{"external_id": value} if kind == "external_id" else {"identities": {kind: value}} for kind, value in keys]
     done = upsert_customers(rows, now=now, source="events")
     return {one: customer_id for one, customer_id in zip(keys, done.ids, strict=True) if customer_id is not None}

@@ -1,7 +1,8 @@
 """Pure: reading rows about people, and folding the rows of one batch that are about the same person.
 
 A row is `{"external_id", "email", ..., "attributes": {}, "identities": {}, "consents": []}`. Given fields change, null
-clears, absent stays. Fields of columns may stand at the top or inside `attributes`. Consents are the caller's business.
+clears (of identities: all of the kind), absent stays. Fields of columns may stand at the top or inside `attributes`.
+Consents are the caller's business.
 """
 
 import re
@@ -13,7 +14,7 @@ from loyalty.customers.addresses import BUILT_IN, key
 from loyalty.customers.values import PARSERS, Parser, Refused, guess_type, shown
 from loyalty.kit.problems import Problem
 
-IDENTITY_KINDS = ("card", "anonymous_id", "device", "telegram", "whatsapp", "partner")
+IDENTITY_KINDS = ("card", "anonymous_id", "device", "telegram", "whatsapp", "partner", "receipt")
 COLUMNS = ("external_id", *BUILT_IN)
 # Nearly every person has another one: remembering what they were read as would find nothing.
 UNREPEATED = ("email", "phone")
@@ -28,13 +29,15 @@ class Person:
     """What one or more rows of a batch say about one person.
 
     `values` holds the given columns (None clears), `attributes` the given others (None removes), `identities` the keys
-    to add. `customer_id` is the person's, once found or assigned; `new` that there is no such customer yet.
+    to add, `dropped` the kinds of keys to take away first. `customer_id` is the person's, once found or assigned; `new`
+    that there is no such customer yet.
     """
 
     rows: list[int]
     values: dict[str, str | None] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
     identities: list[Key] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
     customer_id: int | None = None
     new: bool = False
 
@@ -56,6 +59,9 @@ class Person:
         self.rows += later.rows
         self.values |= later.values
         self.attributes |= later.attributes
+        if later.dropped:
+            self.identities = [one for one in self.identities if one[0] not in later.dropped]
+            self.dropped += [kind for kind in later.dropped if kind not in self.dropped]
         self.identities += [one for one in later.identities if one not in self.identities]
 
 
@@ -192,6 +198,9 @@ def _read_identities(person: Person, given: object, problems: list[Problem]) -> 
         where = f"identities.{kind}"
         if kind not in IDENTITY_KINDS:
             problems.append(Problem(where, "unknown kind of identity", f"known: {', '.join(IDENTITY_KINDS)}"))
+            continue
+        if values is None:
+            person.dropped.append(kind)
             continue
         for value in values if isinstance(values, list) else [values]:
             try:
