@@ -14,6 +14,7 @@ from django.db import connection
 from loyalty.events import partitions, types
 from loyalty.kit.periods import Period
 from loyalty.kit.sql import Sql, fetch
+from tests.contracts import segment_insights
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ZONE = "Europe/Berlin"
@@ -68,6 +69,7 @@ class Person:
     events: list[tuple[datetime, int, str, Any]] = field(default_factory=list)
     consents: dict[tuple[str, str], str] = field(default_factory=dict)
     segments: set[str] = field(default_factory=set)
+    insights: dict[str, Any] = field(default_factory=dict)
 
 
 def some_value(draw: random.Random) -> Any:
@@ -119,6 +121,7 @@ def person(draw: random.Random, number: int) -> Person:
         for purpose in ("marketing", "tracking"):
             if draw.random() < 0.6:
                 found.consents[channel, purpose] = draw.choice(["granted", "withdrawn"])
+    found.insights = segment_insights.drawn(draw)
     found.segments = {key for key in ("inner", "empty") if key == "inner" and draw.random() < 0.5}
     return found
 
@@ -167,4 +170,5 @@ def stored(people: list[Person]) -> dict[int, Person]:
                     " SELECT id, %s, now() FROM segment WHERE key = %s",
                     [one.id, key],
                 )
+    segment_insights.store(people)
     return {one.id: one for one in people}

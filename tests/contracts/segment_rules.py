@@ -4,6 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from tests.contracts import segment_insights
 from tests.contracts.segment_people import ATTRIBUTES, COLUMNS, DAYS, INSTANTS, KINDS, NAMES, NUMBERS, WINDOWS, WORDS
 from tests.contracts.segment_twins import AGGREGATES
 
@@ -100,6 +101,7 @@ def event_rule(draw: st.DrawFn) -> dict[str, Any]:
 leaves = st.one_of(
     st.sampled_from(sorted(FIELDS)).flatmap(attribute_rule),
     event_rule(),
+    segment_insights.leaves,
     st.sampled_from(["inner", "empty"]).map(lambda key: {"segment": key}),
     st.fixed_dictionaries(
         {"consent": st.sampled_from(["email", "sms"])},

@@ -8,6 +8,7 @@ from typing import Any
 
 from loyalty.kit.buckets import place
 from loyalty.kit.periods import Period
+from tests.contracts import segment_insights
 from tests.contracts.segment_people import ATTRIBUTES, BERLIN, COLUMNS, KINDS, NOW, ZONE, Person
 
 AGGREGATES = ("count", "sum", "avg", "min", "max", "first", "last", "days")
@@ -252,6 +253,7 @@ TWINS: dict[str, Callable[[Person, dict[str, Any]], bool]] = {
         one.consents.get((rule["consent"], rule.get("purpose", "marketing"))) == rule.get("status", "granted")
     ),
     "bucket": lambda one, rule: rule.get("from", 0) <= place(rule["bucket"], one.id) < rule["to"],
+    "insight": segment_insights.twin,
 }
 
 
