@@ -5,7 +5,7 @@ the newest revision that names its field; a field that none names is as the pers
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,9 +13,6 @@ from loyalty.customers.catalog import AttributeField, attribute_fields
 from loyalty.customers.identities import FIELD
 from loyalty.customers.rows import COLUMNS
 from loyalty.kit.sql import Sql, fetch_values, identifier, sql
-
-# What a page shows of one person; older revisions come with `before`.
-REVISIONS_MAX = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +49,7 @@ class History:
 
 
 def history(customer_id: int) -> History:
-    """Everything that is known about how the profile came to be; three queries. Empty for nobody."""
+    """Everything that is known about how the profile came to be; four queries. Empty for nobody."""
     current, came = _current(customer_id)
     if came is None:
         return History({}, {}, [])
@@ -72,24 +69,25 @@ def history(customer_id: int) -> History:
             Revision(row["id"], row["at"], row["source"], row["source_class"], row["actor"], row["reason"], changes)
         )
     values = {field: value for field, value in current.items() if value is not None}
-    return History(values, {field: origins.get(field, came) for field in values}, revisions[:REVISIONS_MAX])
+    fields = attribute_fields()
+    return History(values, {name: _decided(origins.get(name, came), fields.get(name)) for name in values}, revisions)
+
+
+def _decided(origin: Origin, field: AttributeField | None) -> Origin:
+    """The origin with the class that was decided for its field; it goes before that of the source."""
+    return replace(origin, source_class=field.source_class) if field and field.source_class else origin
 
 
 def profile_at(customer_id: int, *, at: datetime) -> dict[str, Any]:
-    """The fields as they stood at an instant, as far as the history goes; {} for nobody, or before the person came."""
-    known = history(customer_id)
-    if not known.values and not known.revisions:
-        return {}
-    values = dict(known.values)
-    for revision in known.revisions:
-        if revision.at <= at:
-            break
-        for field, (before, _after) in revision.changes.items():
-            values[field] = before
-    came = _current(customer_id)[1]
+    """The fields as they stood at an instant; {} for nobody, and before the person came."""
+    current, came = _current(customer_id)
     if came is None or at < came.since:
         return {}
-    return {field: value for field, value in values.items() if value is not None}
+    for row in _revisions(customer_id):
+        if row["at"] <= at:
+            break
+        current |= row["before"]
+    return {field: value for field, value in current.items() if value is not None}
 
 
 def _current(customer_id: int) -> tuple[dict[str, Any], Origin | None]:
@@ -124,17 +122,3 @@ def _revisions(customer_id: int) -> list[dict[str, Any]]:
 
 def _plain(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else value
-
-
-def field_class(field: AttributeField, origin: Origin) -> str | None:
-    """How we know a value: the class decided for its field, else that of the source that brought it."""
-    return field.source_class or origin.source_class
-
-
-def classes(known: History) -> dict[str, str | None]:
-    """The source class of each value of a person; one query."""
-    fields = attribute_fields()
-    return {
-        name: field_class(fields[name], origin) if name in fields else origin.source_class
-        for name, origin in known.origins.items()
-    }

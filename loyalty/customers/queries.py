@@ -35,7 +35,9 @@ def resolve(references: Sequence[Reference]) -> list[int | None]:
     found: dict[Key, int] = {}
     external = [value for kind, value in keys if kind == "external_id"]
     if external:
-        found |= {("external_id", one): customer_id for one, customer_id in by_external_id(external).items()}
+        current = by_external_id(external)
+        former = former_ids(one for one in external if one not in current)
+        found |= {("external_id", one): customer_id for one, customer_id in (current | former).items()}
     for kind in ("email", "phone"):
         values = [value for given, value in keys if given == kind]
         if values:
@@ -70,6 +72,20 @@ def by_external_id(external_ids: Iterable[str]) -> dict[str, int]:
     return dict(fetch(query))
 
 
+def former_ids(external_ids: Iterable[str]) -> dict[str, int]:
+    """Whom the external ids of people mean who were joined to others; costs nothing while nobody was."""
+    wanted = sorted(set(external_ids))
+    if not wanted:
+        return {}
+    query = sql(
+        "SELECT i.value, i.customer_id FROM unnest({ids}::text[]) AS wanted (value)"
+        " JOIN customer_identity i ON i.kind = 'external_id' AND i.value = wanted.value"
+        " WHERE EXISTS (SELECT FROM customer_identity WHERE kind = 'external_id')",
+        ids=wanted,
+    )
+    return dict(fetch(query))
+
+
 def by_address(kind: str, addresses: Iterable[str]) -> dict[str, tuple[int, int | None]]:
     """By email (in lower case) or phone: (oldest customer, oldest one without external id)."""
     address = sql("lower(c.email)") if kind == "email" else sql("c.phone")
@@ -94,6 +110,12 @@ def identity_owners(identities: Iterable[Key]) -> dict[Key, Owner]:
         values=[value for _, value in wanted],
     )
     return {(kind, value): Owner(customer_id, known) for kind, value, customer_id, known in fetch(query)}
+
+
+def identities_of(customer_id: int) -> list[Key]:
+    """The customer's own identities, oldest first."""
+    rows = CustomerIdentity.objects.filter(customer_id=customer_id).order_by("kind", "id")
+    return list(rows.values_list("kind", "value"))
 
 
 def profile(customer_id: int) -> dict[str, Any]:

@@ -21,6 +21,8 @@ UNREPEATED = ("email", "phone")
 IDENTITIES_MAX = 20
 ATTRIBUTE_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]{0,99}")
 
+NOBODY = Problem("", "does not say who it is about", "give external_id, email, phone or an identity")
+
 Key = tuple[str, str]
 
 
@@ -117,8 +119,7 @@ class Reader:
             if "external_id" in row and row["external_id"] is not None and not problems:
                 problems.append(Problem("external_id", "is empty", "give the id or leave the field out"))
             elif not problems and next(person.known_by(), None) is None:
-                remedy = "give external_id, email, phone or an identity"
-                problems.append(Problem("", "does not say who it is about", remedy))
+                problems.append(NOBODY)
             person.values.pop("external_id", None)
         if problems:
             self._forget(list(self.learned)[learned_before:])
