@@ -52,6 +52,18 @@ CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 # For senders that name no address of their own; a real one should.
 DEFAULT_FROM_EMAIL = os.environ.get("DEFAULT_FROM_EMAIL") or "no-reply@localhost.localdomain"
 
+# Consent: how long the link of a double opt-in works, after how many days one reminder goes out (0: none), after how
+# many months of silence a consent is told of and no longer used (0: never), which events are signs of life, and whether
+# templates for existing customers may go without consent.
+DOUBLE_OPT_IN_DAYS = int(os.environ.get("DOUBLE_OPT_IN_DAYS", "7"))
+DOUBLE_OPT_IN_REMINDER_DAYS = int(os.environ.get("DOUBLE_OPT_IN_REMINDER_DAYS", "0"))
+CONSENT_WARN_MONTHS = int(os.environ.get("CONSENT_WARN_MONTHS", "24"))
+CONSENT_BLOCK_MONTHS = int(os.environ.get("CONSENT_BLOCK_MONTHS", "36"))
+CONSENT_SIGNS = [
+    name for name in os.environ.get("CONSENT_SIGNS", "message.clicked,message.replied,purchase").split(",") if name
+]
+EXISTING_CUSTOMER_ADS = os.environ.get("EXISTING_CUSTOMER_ADS", "") == "1"
+
 INSTALLED_APPS = [
     "unfold",
     "unfold.contrib.filters",
@@ -196,6 +208,12 @@ LOGGING = {
     },
 }
 
+# How long events are kept whose type says nothing else ("400d"; empty: without end), and the ids by which an event that
+# is sent again is known. A legal hold ("all", or the first day it covers) stops every removal.
+EVENT_RETENTION = os.environ.get("EVENT_RETENTION", "")
+EVENT_ID_MEMORY = os.environ.get("EVENT_ID_MEMORY", "1095d")
+LEGAL_HOLD = os.environ.get("LEGAL_HOLD", "")
+
 # What the admin says beside its title, so that nobody mistakes a trial for the real thing.
 ENVIRONMENT_LABEL = os.environ.get("ENVIRONMENT_LABEL") or (_("One machine") if _embedded else "")
 
@@ -207,6 +225,7 @@ SIDEBAR = [
         [
             ("admin:customers_customer_changelist", _("Customers"), "group", "customers.view_customer"),
             ("admin:segments_segment_changelist", _("Segments"), "filter_alt", "segments.view_segment"),
+            ("admin:insights_rfm", _("RFM"), "grid_on", "insights.view_customerinsight"),
             ("admin:consent_consententry_changelist", _("Consent"), "verified_user", "consent.view_consententry"),
             ("admin:consent_suppression_changelist", _("Suppressions"), "block", "consent.view_suppression"),
             ("admin:customers_attribute_changelist", _("Attributes"), "sell", "customers.view_attribute"),
