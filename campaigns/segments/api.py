@@ -7,7 +7,7 @@ from django.http import Http404, HttpRequest
 from ninja import Field, Query, Router, Schema, Status
 from pydantic import ConfigDict
 
-from campaigns.segments import queries, tree
+from campaigns.segments import lists_api, queries, tree
 from campaigns.segments.models import Segment
 from loyalty.access.auth import ApiAuth
 from loyalty.customers import queries as customers
@@ -15,6 +15,7 @@ from loyalty.kit import clock
 from loyalty.kit.applying import put_document
 
 router = Router(tags=["segments"])
+router.add_router("", lists_api.router)
 
 LARGEST_PAGE = 1000
 SHOWN_ONLY = {"member_count", "built_at", "build_ms", "problem"}

@@ -1,10 +1,10 @@
-"""The kind `segment` for apply and export."""
+"""The kind `segment` for apply and export; that of static lists comes with it."""
 
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from campaigns.segments import queries
+from campaigns.segments import list_documents, queries
 from campaigns.segments.models import Segment
 from campaigns.segments.operations import save_segment
 from loyalty.kit.documents import Change, kinds
@@ -62,5 +62,7 @@ def _name(name: Any) -> dict[str, str]:
         return {"en": name}
     return dict(name) if isinstance(name, dict) else {}
 
+
+__all__ = ["SegmentKind", "list_documents"]
 
 kinds.add("segment", SegmentKind())

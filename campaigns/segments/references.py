@@ -41,10 +41,11 @@ def unknown(rule: tree.Rule, *, brought: Mapping[str, Collection[str]] | None = 
 
 
 def _problem(reference: Reference, known: list[str]) -> Problem:
-    return Problem(reference.where, f"unknown {reference.kind} {reference.key!r}", _remedy(reference.key, known))
+    return Problem(reference.where, f"unknown {reference.kind} {reference.key!r}", remedy(reference.key, known))
 
 
-def _remedy(key: str, known: list[str]) -> str:
+def remedy(key: str, known: list[str]) -> str:
+    """What to do about an unknown key: the nearest of the known ones, else some of them."""
     near = get_close_matches(key, known, n=1, cutoff=_SLIP)
     if near:
         return f"did you mean {near[0]!r}?"
