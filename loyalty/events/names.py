@@ -30,6 +30,7 @@ FACTS = {
     "points.expiring": "lot",
     "points.expired": "booking",
     "points.reversed": "booking",
+    "points.refunded": "booking",
     "points.adjusted": "booking",
     "points.transferred": "booking",
     "tier.changed": "tier",
