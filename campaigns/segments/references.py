@@ -20,6 +20,11 @@ def know(kind: str, keys: Callable[[], Collection[str]]) -> None:
     _keys[kind] = keys
 
 
+def known() -> list[tuple[str, Callable[[], Collection[str]]]]:
+    """Every kind of name with the function that returns its keys."""
+    return sorted(_keys.items())
+
+
 def unknown(rule: tree.Rule, *, brought: Mapping[str, Collection[str]] | None = None) -> list[Problem]:
     """A problem for every name in the rule that nothing has; one query per kind of name.
 
@@ -32,11 +37,11 @@ def unknown(rule: tree.Rule, *, brought: Mapping[str, Collection[str]] | None = 
         for reference in operators.get(leaf.operator).references(leaf.parameters)
         if reference.kind in _keys
     ]
-    known = {kind: {*_keys[kind](), *(brought or {}).get(kind, ())} for kind in sorted({one.kind for _, one in found})}
+    there = {kind: {*_keys[kind](), *(brought or {}).get(kind, ())} for kind in sorted({one.kind for _, one in found})}
     return [
-        _problem(reference, sorted(known[reference.kind])).within(where)
+        _problem(reference, sorted(there[reference.kind])).within(where)
         for where, reference in found
-        if reference.key not in known[reference.kind]
+        if reference.key not in there[reference.kind]
     ]
 
 
