@@ -85,4 +85,5 @@ def placeholders() -> dict[str, Any]:
         "campaign": {"key": "preview", "name": "Preview"},
         "sender": {"name": "Sender", "email": "sender@example.com", "imprint": "Sender, Street 1, City"},
         "imprint": "Sender, Street 1, City",
+        "confirm_url": f"{settings.PUBLIC_URL}/d/preview",
     }

@@ -1,9 +1,17 @@
 """Pure: a template as people write it: shape, checks, and back to text."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from campaigns.channels.names import CHANNELS, PURPOSES
 from campaigns.content.compile import LOCALES_MAX, digest
@@ -32,6 +40,12 @@ def _plain(names: dict[str, str]) -> dict[str, str]:
         if not text.isprintable():
             raise ValueError(f"{text[:40]!r} holds control characters: remove them")
     return names
+
+
+def _plain_line(text: str | None) -> str | None:
+    if text and (not text.isprintable() or len(text) > 100):
+        raise ValueError(f"{text[:40]!r} is no line of up to 100 characters")
+    return text.strip() or None if text else None
 
 
 def _some(locales: dict[str, "LocaleText"]) -> dict[str, "LocaleText"]:
@@ -70,7 +84,20 @@ class TemplateDocument(BaseModel):
         str, BeforeValidator(lambda value: "marketing" if value is None else value), _one_of(*PURPOSES)
     ] = "marketing"
     sender: str | None = None
+    topic: Annotated[str | None, AfterValidator(lambda value: _key(value) if value else None)] = None
+    basis: Literal["consent", "existing_customer"] = "consent"
+    product_group: Annotated[str | None, AfterValidator(_plain_line)] = None
     locales: Annotated[dict[str, LocaleText], AfterValidator(_some)]
+
+    @model_validator(mode="after")
+    def _check_basis(self) -> "TemplateDocument":
+        if (self.basis == "existing_customer") != bool(self.product_group):
+            raise ValueError("basis: existing_customer and product_group belong together: write both or neither")
+        if self.purpose != "marketing" and (self.product_group or self.topic):
+            raise ValueError("only marketing has a topic or a basis: remove them or set purpose: marketing")
+        if self.product_group and self.channel not in ("email", "sms"):
+            raise ValueError("basis: existing_customer is for email and sms")
+        return self
 
     def texts(self) -> dict[str, dict[str, str]]:
         """The locales as plain dicts, in order."""
@@ -88,6 +115,10 @@ class TemplateDocument(BaseModel):
         document |= {"channel": self.channel, "purpose": self.purpose}
         if self.sender:
             document["sender"] = self.sender
+        if self.topic:
+            document["topic"] = self.topic
+        if self.product_group:
+            document |= {"basis": self.basis, "product_group": self.product_group}
         return document | {"locales": self.texts()}
 
 

@@ -13,7 +13,7 @@ from campaigns.content.hygiene import ADDRESSES
 from campaigns.content.markup import pieces, rewrite
 from campaigns.content.protect import EXPRESSION, Protected
 
-_OWN = re.compile(r"\b(?:unsubscribe_url|preferences_url)\b")
+_OWN = re.compile(r"\b(?:unsubscribe_url|preferences_url|confirm_url)\b")
 _TEXT_ADDRESS = re.compile(r"https?://[^\s<>\"'()\[\]]+")
 _TRAILING = ".,;:!?"
 

@@ -17,6 +17,8 @@ class Template(models.Model):
     purpose = models.TextField(_("purpose"), choices=[(key, key) for key in PURPOSES], default="marketing")
     name = models.JSONField(_("name"), default=dict, db_default={}, blank=True)
     sender_key = models.TextField(_("sender"), null=True, blank=True)
+    topic = models.TextField(_("topic"), null=True, blank=True)
+    product_group = models.TextField(_("product group of existing customers"), null=True, blank=True)
     current_version_id = models.IntegerField(_("current version"), null=True)
     created_at = models.DateTimeField(_("created at"), db_default=Now())
     updated_at = models.DateTimeField(_("updated at"), db_default=Now())

@@ -10,6 +10,7 @@ from campaigns.content import queries
 from campaigns.content.compile import compile_template
 from campaigns.content.definition import TemplateDocument
 from campaigns.content.models import Template, TemplateVersion
+from loyalty.consent import topics
 from loyalty.customers.catalog import attribute_fields
 from loyalty.kit.documents import Change
 from loyalty.kit.problems import Problem, Problems
@@ -34,6 +35,8 @@ def save_template(
 
     `declared_attributes` are customer fields that the same `apply` brings.
     """
+    if document.topic and (mistakes := topics.unknown([document.topic], "topic")):
+        raise Problems([Problem("topic", one.problem, one.remedy) for one in mistakes])
     attributes = {*attribute_fields(), *declared_attributes}
     made = compile_template(document.texts(), channel=document.channel, purpose=document.purpose, attributes=attributes)
     template = Template.objects.select_for_update().filter(key=document.key).first()
@@ -53,6 +56,7 @@ def save_template(
         return SavedTemplate(change, template.id, version.id, version.number, made.warnings)
     template.channel, template.purpose = document.channel, document.purpose
     template.name, template.sender_key, template.updated_at = document.name, document.sender, now
+    template.topic, template.product_group = document.topic, document.product_group
     template.save()
     digest = document.digest()
     if version is None or version.digest != digest:

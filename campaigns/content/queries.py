@@ -30,6 +30,9 @@ def document(template: Template, source: dict[str, Any]) -> TemplateDocument:
             "channel": template.channel,
             "purpose": template.purpose,
             "sender": template.sender_key,
+            "topic": template.topic,
+            "basis": "existing_customer" if template.product_group else "consent",
+            "product_group": template.product_group,
             "locales": {name: source["locales"][name] for name in source["order"]},
         }
     )

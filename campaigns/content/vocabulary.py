@@ -13,8 +13,8 @@ ROOTS: dict[str, frozenset[str] | None] = {
     "points": None,
     "sender": None,
 }
-# Plain values, always there.
-SCALARS = frozenset({"unsubscribe_url", "preferences_url", "imprint", "now"})
+# Plain values, always there; `confirm_url` only in messages that ask for a confirmation.
+SCALARS = frozenset({"unsubscribe_url", "preferences_url", "confirm_url", "imprint", "now"})
 # What a loop knows about itself; everything else of Jinja2's loop object stays out of reach.
 LOOP = frozenset({"index", "index0", "first", "last", "length", "revindex", "revindex0"})
 

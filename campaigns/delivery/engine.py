@@ -24,7 +24,7 @@ from django.db import InterfaceError, OperationalError, connection
 from campaigns.channels import loop
 from campaigns.channels import outcome as outcomes
 from campaigns.channels.outcome import Outcome
-from campaigns.delivery import load, trials
+from campaigns.delivery import load, single, trials
 from campaigns.delivery.claim import Claimed, claim, release
 from campaigns.delivery.compose import Composed, compose
 from campaigns.delivery.halves import halved
@@ -187,7 +187,7 @@ class Run:
 
     def _compose(self, given: Given, messages: Sequence[Claimed]) -> Composed:
         at = self.now()
-        return compose(
+        composed = compose(
             messages,
             dispatches=given.dispatches,
             renderers=load.renderers(given.dispatches.values()),
@@ -195,6 +195,8 @@ class Run:
             contexts=load.contexts(messages, given.dispatches, at),
             at=at,
         )
+        single.keep_copies(composed.emails, messages, given.dispatches, at=at)
+        return composed
 
     def _start(self, given: Given, messages: Sequence[Claimed]) -> dict[int, int]:
         exits = {key: dispatch.exit_on for key, dispatch in given.dispatches.items() if dispatch.exit_on}

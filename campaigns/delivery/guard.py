@@ -43,6 +43,8 @@ class Scope:
     dispatch_state: Sql | None = None
     sender_state: Sql | None = None
     exits: Sequence[ExitRule] = ()
+    topic: Sql | None = None
+    product_group: Sql | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ target inside the sealed token. So a click can only go where the template said.
 import struct
 from dataclasses import dataclass
 from typing import NamedTuple
+from uuid import UUID
 
 from django.conf import settings
 
@@ -93,6 +94,19 @@ def preferences_token(customer_id: int, message_id: int = 0) -> str:
 def read_preferences(token: str) -> Preferences:
     """What a preferences token says; raises BadToken."""
     return Preferences(*_unpack(_PREFERENCES, token, "preferences"))
+
+
+def confirm_token(request_id: UUID) -> str:
+    """The token by which the owner of an address confirms a double opt-in; its request says how long it counts."""
+    return _seal(request_id.bytes, "confirm")
+
+
+def read_confirm(token: str) -> UUID:
+    """The request of a confirmation token; raises BadToken."""
+    payload = _unseal(token, "confirm")
+    if len(payload) != 16:
+        raise BadToken("not a token for confirm")
+    return UUID(bytes=payload)
 
 
 @dataclass(slots=True)

@@ -104,12 +104,20 @@ def contexts(
     return {
         message.id: {
             **shared[message.dispatch_id],
+            **_own(events.get(message.id >> ENROLLMENT_SHIFT)),
             "customer": customers[message.customer_id],
-            "event": context.event_values(events.get(message.id >> ENROLLMENT_SHIFT)),
         }
         for message in messages
         if message.customer_id in customers
     }
+
+
+def _own(event: dict[str, Any] | None) -> dict[str, Any]:
+    """What one message sees of its event; the link of a confirmation stands by itself."""
+    values: dict[str, Any] = {"event": context.event_values(event)}
+    if event and "confirm_url" in event:
+        values["confirm_url"] = str(event["confirm_url"])
+    return values
 
 
 def _shared(dispatch: Dispatch, at: datetime) -> dict[str, Any]:

@@ -51,6 +51,9 @@ class Dispatch(models.Model):
     template_version_id = models.IntegerField(_("template version"))
     sender = models.ForeignKey("channels.Sender", models.PROTECT, verbose_name=_("sender"))
     exit_on = models.JSONField(_("exit on"), null=True, blank=True)
+    # What people may have switched off, and the product group of a send to existing customers; both from the template.
+    topic = models.TextField(_("topic"), null=True, blank=True)
+    product_group = models.TextField(_("product group of existing customers"), null=True, blank=True)
     state = models.TextField(_("state"), choices=State, default=State.RUNNING, db_default="running")
     created_at = models.DateTimeField(_("created at"), db_default=Now())
 
@@ -132,10 +135,12 @@ class Message(models.Model):
 
 
 class MessageContext(models.Model):
-    """The triggering event of an enrollment, for its templates."""
+    """The triggering event of an enrollment, for its templates; of a single message also what was rendered (`copy`:
+    subject, text, sha256, at), which proves it."""
 
     origin_id = models.BigIntegerField(primary_key=True)
     event = models.JSONField()
+    copy = models.JSONField(null=True)
 
     class Meta:
         db_table = "message_context"

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
+from campaigns.content.models import Template
 from campaigns.delivery.models import Dispatch, State
 from loyalty.events import facts
 from loyalty.kit.chores import hint
@@ -30,7 +31,11 @@ def register_dispatch(
     campaign_key: str | None = None,
     exit_on: Sequence[Mapping[str, Any]] | None = None,
 ) -> Dispatch:
-    """The dispatch of this send step on this channel; made on the first call, found again on later ones."""
+    """The dispatch of this send step on this channel; made on the first call, found again on later ones.
+
+    Topic and product group are those that the template has now.
+    """
+    about = Template.objects.filter(versions=template_version_id).values("topic", "product_group").first() or {}
     made, _ = Dispatch.objects.get_or_create(
         flow_id=flow_id,
         flow_version=flow_version,
@@ -45,6 +50,7 @@ def register_dispatch(
             "sender_id": sender_id,
             "exit_on": [dict(event) for event in exit_on] if exit_on else None,
             "created_at": now,
+            **about,
         },
     )
     return made

@@ -84,4 +84,6 @@ def _scope(dispatch: Dispatch, now: datetime) -> Scope:
         now=now,
         holdout=Sql("r.holdout"),
         exits=exits,
+        topic=sql("{topic}::text", topic=dispatch.topic) if dispatch.topic else None,
+        product_group=sql("{group}::text", group=dispatch.product_group) if dispatch.product_group else None,
     )

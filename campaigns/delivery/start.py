@@ -69,6 +69,8 @@ def _statement(
         dispatch_state=Sql("d.state"),
         sender_state=Sql("s.state"),
         exits=_exit_rules(exits),
+        topic=Sql("d.topic"),
+        product_group=Sql("d.product_group"),
     )
     gates = judgment(scope)
     # `state + 0`: the planner must not see that the partial index of leases fits. Its statistics say that next to

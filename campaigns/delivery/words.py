@@ -37,6 +37,9 @@ GATES = {
     "address": _("Address"),
     "suppression": _("Suppressions"),
     "consent": _("Consent"),
+    "preference_topic": _("Topics"),
+    "preference_pause": _("Pause"),
+    "frequency_cap": _("Frequency"),
     "sender_state": _("Sender"),
     "resolution": _("Decision"),
     "render": _("Rendering"),
@@ -50,6 +53,9 @@ _PASSED = {
     "address": _("There is an address for this channel."),
     "suppression": _("The address is not suppressed."),
     "consent": _("Consent allows this purpose on this channel."),
+    "preference_topic": _("The person has not switched off the topic."),
+    "preference_pause": _("The person has not asked for a pause."),
+    "frequency_cap": _("The person's wish for how often is kept."),
     "sender_state": _("The sender was active."),
 }
 _STOPPED = {
@@ -66,6 +72,12 @@ _STOPPED = {
     "sent": _("A person decided that it was sent."),
     "send_again": _("A person decided to send it again."),
     "give_up": _("A person decided to give it up."),
+}
+# What a gate means where its code says less.
+_STOPPED_BY = {
+    "preference_topic": _("The person has switched off this topic."),
+    "preference_pause": _("The person has asked for a pause."),
+    "frequency_cap": _("The person wants no more messages than this in the time."),
 }
 _SUPPRESSED_FOR = {
     "hard_bounce": _("address does not exist"),
@@ -87,6 +99,15 @@ _FACTS = {
     "url": _("address"),
     "code": _("code"),
     "resolved": _("by a person's decision"),
+    "topic": _("topic"),
+    "until": _("until"),
+    "at_most": _("at most"),
+    "per": _("per"),
+    "sent": _("sent in that time"),
+    "aged": _("silent for too long"),
+    "last_sign": _("last sign of life"),
+    "basis": _("basis"),
+    "product_group": _("product group"),
 }
 _CONSENTS = {"granted": _("granted"), "withdrawn": _("withdrawn")}
 OUTCOMES = {
@@ -124,7 +145,9 @@ def sentence(item: Mapping[str, Any]) -> str:
         return gettext("Not asked: an earlier gate had decided.")
     if verdict == "passed":
         return str(_PASSED.get(item["gate"], gettext("Let the message through.")))
-    return str(_STOPPED.get(item["code"], reason(item["code"])))
+    if item["gate"] == "consent" and item.get("facts", {}).get("aged"):
+        return gettext("The person has not been heard of for too long; the consent has to be given anew.")
+    return str(_STOPPED_BY.get(item["gate"]) or _STOPPED.get(item["code"], reason(item["code"])))
 
 
 def facts(found: Mapping[str, Any]) -> list[tuple[str, str]]:
