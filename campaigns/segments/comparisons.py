@@ -11,9 +11,11 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from campaigns.segments import patterns
+from loyalty.events.names import NAME_REMEDY, fold, is_name
 from loyalty.kit.periods import Period, local
 
 MAX_LIST = 1_000
+MAX_KEY = 100
 # Outside these, Python or PostgreSQL would overflow when a zone is applied, and nobody means it.
 YEARS = range(1800, 2501)
 MAX_NUMBER = Decimal(10) ** 30
@@ -174,6 +176,22 @@ def _window(value: Any) -> Period:
     return period
 
 
+def _event_name(value: Any) -> str:
+    name = fold(value) if isinstance(value, str) else ""
+    if not is_name(name):
+        raise ValueError(f"is no event name: {NAME_REMEDY}")
+    return name
+
+
+def _keys(value: Any) -> tuple[str, ...]:
+    keys = value if isinstance(value, list | tuple) else [value]
+    if not all(isinstance(key, str) and 0 < len(key) <= MAX_KEY for key in keys):
+        raise ValueError("must be a key or a list of keys")
+    if not 0 < len(keys) <= MAX_LIST:
+        raise ValueError(f"must name 1 to {MAX_LIST} keys")
+    return tuple(keys)
+
+
 # The operands as pydantic fields: each is read by the function beside it.
 Scalar = Annotated[Any, BeforeValidator(scalar)]
 Orderable = Annotated[Any, BeforeValidator(_orderable)]
@@ -184,6 +202,8 @@ Pattern = Annotated[Any, BeforeValidator(_pattern)]
 Truth = Annotated[Any, BeforeValidator(_truth)]
 Instant = Annotated[Any, BeforeValidator(Moment.parse)]
 Window = Annotated[Any, BeforeValidator(_window)]
+EventName = Annotated[str, BeforeValidator(_event_name)]
+Keys = Annotated[Any, BeforeValidator(_keys)]
 
 
 class Comparisons(BaseModel):

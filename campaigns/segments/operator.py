@@ -4,12 +4,13 @@ A new operator is one file in `operators/`, named like its key. It says what its
 condition in SQL and itself in words; its plain-Python twin lives in `tests/contracts/test_operators.py`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
 
+from campaigns.segments.comparisons import NAMES
 from campaigns.segments.values import Clock
 from loyalty.kit.periods import Period
 from loyalty.kit.problems import Problem
@@ -94,6 +95,10 @@ class Operator:
         """SQL over the customer `c`: what the condition was judged on, as text; None when there is nothing to show."""
         return None
 
+    def vocabulary(self, place: str) -> tuple[str, ...]:
+        """The names that are possible at a place in the leaf: its own fields at the top, comparisons below."""
+        return NAMES if "." in place else field_names(self.parameters)
+
     def mistakes(self, parameters: Any) -> list[Problem]:
         """What is wrong between the parameters, each being right by itself; places are relative to the leaf."""
         return []
@@ -109,6 +114,56 @@ class Operator:
     def check(self, parameters: Any, fields: Mapping[str, CustomerField]) -> list[Problem]:
         """Mistakes that only the field catalog can tell; places are relative to the leaf."""
         return []
+
+
+def field_names(model: type[BaseModel]) -> tuple[str, ...]:
+    """The names of a model's fields as they are written in a rule."""
+    return tuple(info.alias or name for name, info in model.model_fields.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which messages a rule means: those that fit everything that is given (empty: any)."""
+
+    flow: tuple[str, ...] = ()
+    step: tuple[str, ...] = ()
+    template: tuple[str, ...] = ()
+    campaign: tuple[str, ...] = ()
+    channel: tuple[str, ...] = ()
+
+    @property
+    def everything(self) -> bool:
+        """Whether every message is meant."""
+        return not (self.flow or self.step or self.template or self.campaign or self.channel)
+
+
+# What the packages above know and rules ask for. They give it at start, for segments may not look up to them.
+MessageSource = Callable[[Sql, Selection], Sql]
+ConversionSource = Callable[[Selection, tuple[str, ...]], Sql]
+_message_sources: list[MessageSource] = []
+_conversion_sources: list[ConversionSource] = []
+
+
+def provide_messages(source: MessageSource) -> None:
+    """`source(id, selection)`: boolean SQL, whether the message with that id is one of the selection."""
+    _message_sources[:] = [source]
+
+
+def provide_conversions(source: ConversionSource) -> None:
+    """`source(selection, goals)` selects `customer_id`, `occurred_at` of conversions in which such a message had a
+    part.
+    """
+    _conversion_sources[:] = [source]
+
+
+def message_source() -> MessageSource | None:
+    """How to tell which messages are meant; None where nothing that sends is installed."""
+    return _message_sources[0] if _message_sources else None
+
+
+def conversion_source() -> ConversionSource | None:
+    """How to find conversions; None where nothing credits them."""
+    return _conversion_sources[0] if _conversion_sources else None
 
 
 # Named by the public formats; no rule can ask for it yet.

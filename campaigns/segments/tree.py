@@ -14,7 +14,6 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from campaigns.segments.comparisons import NAMES
 from campaigns.segments.operator import Reads, operators
 from loyalty.kit.problems import Problem, Problems, from_pydantic, with_suggestion
 
@@ -184,7 +183,7 @@ class _Reader:
             parameters = operator.parameters.model_validate(source)
         except ValidationError as error:
             self.problems += [
-                with_suggestion(problem, _vocabulary(operator.parameters, problem.where)).within(where)
+                with_suggestion(problem, operator.vocabulary(problem.where)).within(where)
                 for problem in from_pydantic(error)
             ]
             return None
@@ -204,13 +203,6 @@ class _Reader:
 
     def _refuse(self, where: str, problem: str, remedy: str) -> None:
         self.problems.append(Problem(where, problem, remedy))
-
-
-def _vocabulary(parameters: type[BaseModel], place: str) -> tuple[str, ...]:
-    """The names that are possible at a place in a leaf: the operator's own fields at its top, comparisons below."""
-    if "." in place:
-        return NAMES
-    return tuple(info.alias or name for name, info in parameters.model_fields.items())
 
 
 def _plain(value: Any) -> Any:

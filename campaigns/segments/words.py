@@ -1,6 +1,6 @@
 """Comparisons in words, for the sentences that marketers read."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -28,18 +28,48 @@ def conditions(where: dict[str, Comparisons]) -> str:
 
 def length(period: Period) -> str:
     """A period spelled out: `7 days`."""
+    number, unit = _units(period)
+    return {
+        "month": ngettext("%(n)d month", "%(n)d months", number),
+        "calendar day": ngettext("%(n)d calendar day", "%(n)d calendar days", number),
+        "day": ngettext("%(n)d day", "%(n)d days", number),
+        "hour": ngettext("%(n)d hour", "%(n)d hours", number),
+        "minute": ngettext("%(n)d minute", "%(n)d minutes", number),
+        "second": ngettext("%(n)d second", "%(n)d seconds", number),
+    }[unit] % {"n": number}
+
+
+def in_the_last(period: Period) -> str:
+    """A window that ends now: `in the last 7 days`, `in the last month`."""
+    number, unit = _units(period)
+    return {
+        "month": ngettext("in the last month", "in the last %(n)d months", number),
+        "calendar day": ngettext("in the last calendar day", "in the last %(n)d calendar days", number),
+        "day": ngettext("in the last day", "in the last %(n)d days", number),
+        "hour": ngettext("in the last hour", "in the last %(n)d hours", number),
+        "minute": ngettext("in the last minute", "in the last %(n)d minutes", number),
+        "second": ngettext("in the last second", "in the last %(n)d seconds", number),
+    }[unit] % {"n": number}
+
+
+def either(keys: Sequence[str]) -> str:
+    """`shoes, hats or bags`; long lists are cut."""
+    first = list(keys[:MOST_SHOWN])
+    more = len(keys) - MOST_SHOWN
+    if more > 0:
+        first.append(ngettext("%(n)d more", "%(n)d more", more) % {"n": more})
+    return get_text_list(first, gettext("or"))
+
+
+def _units(period: Period) -> tuple[int, str]:
     if period.months:
-        return ngettext("%(n)d month", "%(n)d months", period.months) % {"n": period.months}
+        return period.months, "month"
     if period.seconds is None:
-        return ngettext("%(n)d calendar day", "%(n)d calendar days", period.days) % {"n": period.days}
-    seconds = period.seconds
-    if seconds % 86_400 == 0:
-        return ngettext("%(n)d day", "%(n)d days", seconds // 86_400) % {"n": seconds // 86_400}
-    if seconds % 3600 == 0:
-        return ngettext("%(n)d hour", "%(n)d hours", seconds // 3600) % {"n": seconds // 3600}
-    if seconds % 60 == 0:
-        return ngettext("%(n)d minute", "%(n)d minutes", seconds // 60) % {"n": seconds // 60}
-    return ngettext("%(n)d second", "%(n)d seconds", seconds) % {"n": seconds}
+        return period.days, "calendar day"
+    for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if period.seconds % size == 0:
+            return period.seconds // size, unit
+    return period.seconds, "second"
 
 
 def shown(operand: Any) -> str:
@@ -59,9 +89,52 @@ def shown(operand: Any) -> str:
     return str(operand)
 
 
+def times(comparisons: Iterable[tuple[str, Any]]) -> str:
+    """How often something happened: `at least 3 times and fewer than 10 times`."""
+    return get_text_list([_counted(*said, _TIMES) for said in comparisons], gettext("and"))
+
+
+def days(comparisons: Iterable[tuple[str, Any]]) -> str:
+    """On how many days something happened: `at least 3 different days`."""
+    return get_text_list([_counted(*said, _DAYS) for said in comparisons], gettext("and"))
+
+
+Counted = dict[str, Callable[[int], str]]
+_TIMES: Counted = {
+    "eq": lambda n: ngettext("exactly %(value)s time", "exactly %(value)s times", n),
+    "ne": lambda n: ngettext("not exactly %(value)s time", "not exactly %(value)s times", n),
+    "gt": lambda n: ngettext("more than %(value)s time", "more than %(value)s times", n),
+    "gte": lambda n: ngettext("at least %(value)s time", "at least %(value)s times", n),
+    "lt": lambda n: ngettext("fewer than %(value)s time", "fewer than %(value)s times", n),
+    "lte": lambda n: ngettext("at most %(value)s time", "at most %(value)s times", n),
+    "in": lambda n: gettext("exactly %(value)s times"),
+    "not_in": lambda n: gettext("not exactly %(value)s times"),
+}
+_DAYS: Counted = {
+    "eq": lambda n: ngettext("exactly %(value)s day", "exactly %(value)s different days", n),
+    "ne": lambda n: ngettext("not exactly %(value)s day", "not exactly %(value)s different days", n),
+    "gt": lambda n: ngettext("more than %(value)s day", "more than %(value)s different days", n),
+    "gte": lambda n: ngettext("at least %(value)s day", "at least %(value)s different days", n),
+    "lt": lambda n: ngettext("fewer than %(value)s day", "fewer than %(value)s different days", n),
+    "lte": lambda n: ngettext("at most %(value)s day", "at most %(value)s different days", n),
+    "in": lambda n: gettext("exactly %(value)s different days"),
+    "not_in": lambda n: gettext("not exactly %(value)s different days"),
+}
+
+
+def _counted(name: str, operand: Any, phrases: Counted) -> str:
+    if isinstance(operand, tuple):
+        return phrases[name](len(operand)) % {"value": either([shown(item) for item in operand])}
+    number = Decimal(operand)
+    # Only one is one: the plural of a fraction or of a huge number is that of many.
+    return phrases[name](1 if number == 1 else 2) % {"value": shown(number)}
+
+
 def _one(name: str, operand: Any) -> str:
     if name == "is_set":
         return gettext("is known") if operand else gettext("is not known")
+    if name == "within":
+        return gettext("lies %(window)s") % {"window": in_the_last(operand)}
     return _phrases()[name] % {"value": shown(operand)}
 
 
@@ -81,6 +154,5 @@ def _phrases() -> dict[str, str]:
         "matches": gettext("matches the pattern %(value)s"),
         "before": gettext("is before %(value)s"),
         "after": gettext("is after %(value)s"),
-        "within": gettext("lies in the last %(value)s"),
         "anniversary_within": gettext("has its anniversary in the next %(value)s"),
     }

@@ -11,4 +11,6 @@ class KitConfig(AppConfig):
     verbose_name = _("Kit")
 
     def ready(self) -> None:
-        autodiscover_modules("documents", "tasks", "invariants", "personal_data", "panels")
+        autodiscover_modules(
+            "documents", "tasks", "invariants", "personal_data", "panels", "quality", "uses", "segment_sources"
+        )

@@ -2,16 +2,17 @@
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Any
 
 from django.utils.translation import gettext
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from campaigns.segments import properties, words
 from campaigns.segments.comparisons import (
     NEGATIVE,
     Compared,
     Comparisons,
+    EventName,
     Instant,
     Moment,
     Window,
@@ -26,7 +27,6 @@ from campaigns.segments.values import (
     json_item,
     number_value,
 )
-from loyalty.events.names import fold, is_name
 from loyalty.kit.problems import Problem
 from loyalty.kit.sql import Sql, sql
 
@@ -34,19 +34,12 @@ NUMERIC = ("sum", "avg", "min", "max")
 AGGREGATES = ("count", *NUMERIC, "first", "last", "days")
 
 
-def _name(value: Any) -> str:
-    name = fold(value) if isinstance(value, str) else ""
-    if not is_name(name):
-        raise ValueError("is no event name: use 1 to 100 of a-z 0-9 _ . : -")
-    return name
-
-
 class EventParameters(BaseModel):
     """At most one aggregate; without one the event must have happened at least once."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    event: Annotated[str, BeforeValidator(_name)]
+    event: EventName
     count: Compared | None = None
     sum: Compared | None = None
     avg: Compared | None = None
@@ -124,22 +117,7 @@ class EventOperator(Operator):
         return found
 
     def sentence(self, parameters: EventParameters) -> str:
-        templates = {
-            "count": gettext("“%(event)s”: the number of times %(comparison)s"),
-            "days": gettext("“%(event)s”: the number of different days %(comparison)s"),
-            "sum": gettext("“%(event)s”: the sum of %(of)s %(comparison)s"),
-            "avg": gettext("“%(event)s”: the average of %(of)s %(comparison)s"),
-            "min": gettext("“%(event)s”: the smallest %(of)s %(comparison)s"),
-            "max": gettext("“%(event)s”: the largest %(of)s %(comparison)s"),
-            "first": gettext("“%(event)s”: the first %(of)s %(comparison)s"),
-            "last": gettext("“%(event)s”: the latest %(of)s %(comparison)s"),
-        }
-        main = templates[parameters.aggregate] % {
-            "event": parameters.event,
-            "of": parameters.of or gettext("time"),
-            "comparison": words.phrase(parameters.comparisons.said()),
-        }
-        parts = [main, _window_words(parameters), words.conditions(parameters.where)]
+        parts = [_deed(parameters), _window_words(parameters), words.conditions(parameters.where)]
         return ", ".join(part for part in parts if part)
 
     def condition(self, parameters: EventParameters, context: Context) -> Sql:
@@ -175,6 +153,35 @@ class EventOperator(Operator):
         else:
             clock = clock or any(True for _ in clocked(said))
         return Reads(events=frozenset({parameters.event}), windows=tuple(windows), clock=clock)
+
+
+def _deed(parameters: EventParameters) -> str:
+    """What happened and how often, without the window."""
+    said = list(parameters.comparisons.said())
+    names = {"event": parameters.event, "of": parameters.of}
+    if _once(parameters):
+        return gettext("“%(event)s” happened") % names
+    if parameters.aggregate in ("count", "days") and said in ([("eq", Decimal(0))], [("lt", Decimal(1))]):
+        return gettext("“%(event)s” did not happen") % names
+    if parameters.aggregate == "count":
+        return gettext("“%(event)s” happened %(times)s") % {**names, "times": words.times(said)}
+    if parameters.aggregate == "days":
+        return gettext("“%(event)s” happened on %(days)s") % {**names, "days": words.days(said)}
+    if parameters.aggregate in ("first", "last") and parameters.of is None:
+        templates = {
+            "first": gettext("the time of the first “%(event)s” %(comparison)s"),
+            "last": gettext("the time of the latest “%(event)s” %(comparison)s"),
+        }
+    else:
+        templates = {
+            "sum": gettext("the sum of %(of)s over all “%(event)s” %(comparison)s"),
+            "avg": gettext("the average of %(of)s over all “%(event)s” %(comparison)s"),
+            "min": gettext("the smallest %(of)s of all “%(event)s” %(comparison)s"),
+            "max": gettext("the largest %(of)s of all “%(event)s” %(comparison)s"),
+            "first": gettext("%(of)s of the first “%(event)s” %(comparison)s"),
+            "last": gettext("%(of)s of the latest “%(event)s” %(comparison)s"),
+        }
+    return templates[parameters.aggregate] % {**names, "comparison": words.phrase(said)}
 
 
 def _source(parameters: EventParameters, type_id: int, context: Context, scope: Sql) -> Sql:
@@ -289,7 +296,7 @@ def _as_number(operand: Any) -> Decimal:
 
 def _window_words(parameters: EventParameters) -> str:
     if parameters.within is not None:
-        return gettext("in the last %(length)s") % {"length": words.length(parameters.within)}
+        return words.in_the_last(parameters.within)
     if parameters.start is not None and parameters.end is not None:
         return gettext("from %(start)s to %(end)s") % {"start": parameters.start, "end": parameters.end}
     if parameters.start is not None:
