@@ -1,6 +1,7 @@
 from importlib import import_module
 
 from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
 
@@ -11,3 +12,5 @@ class SegmentsConfig(AppConfig):
 
     def ready(self) -> None:
         import_module("campaigns.segments.checks")
+        # Packages above say what they have built on segments.
+        autodiscover_modules("segment_uses")

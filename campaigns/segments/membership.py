@@ -1,10 +1,11 @@
 """Bringing the stored members of a segment in line with its rule, in one statement that touches differences only."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from loyalty.events import facts, partitions
-from loyalty.kit.sql import Sql, fetch, sql
+from loyalty.kit.sql import Sql, execute, fetch, sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def settle(
     scope: Sql | None = None,
     touched: Sql | None = None,
 ) -> Moved:
-    """Make the members those for whom `condition` holds, and write the facts.
+    """Make the members those for whom `condition` holds, write the facts and keep the past of those who leave.
 
     With `scope` (selects customer_ids) only they are looked at. `touched` is an INSERT target for who moved, which
     takes (customer_id, segment_id). The caller holds the segment's row lock, so no other session moves the same rows.
@@ -68,7 +69,12 @@ def settle(
             ), went AS (
                 DELETE FROM segment_member t USING difference d
                 WHERE d.wanted IS NULL AND t.segment_id = {segment_id} AND t.customer_id = d.stored
-                RETURNING t.segment_id, t.customer_id
+                RETURNING t.segment_id, t.customer_id, t.since
+            ), past AS (
+                INSERT INTO segment_past (segment_id, customer_id, since, until)
+                SELECT w.segment_id, w.customer_id, w.since, {now} FROM went w WHERE w.since < {now}
+                -- Only where the clock went backwards is there one already.
+                ON CONFLICT DO NOTHING
             ), {facts}{touched}
             SELECT (SELECT count(*) FROM came), (SELECT count(*) FROM went)""",
             condition=condition,
@@ -85,3 +91,24 @@ def settle(
 
 _TOUCHED = """, touched AS (
     INSERT INTO {target} SELECT customer_id, segment_id FROM came UNION ALL SELECT customer_id, segment_id FROM went)"""
+
+
+def note_sizes(moved: Iterable[tuple[int, Moved]], *, now: datetime) -> None:
+    """Add who moved to this hour's sizes of the segments, whose `member_count` is that of after; one statement."""
+    rows = list(moved)
+    if not rows:
+        return
+    execute(
+        sql(
+            """INSERT INTO segment_size AS z (segment_id, hour, members, joined, "left")
+            SELECT s.id, date_trunc('hour', {now}::timestamptz, 'UTC'), s.member_count, n.joined, n.gone
+            FROM unnest({ids}::int[], {joined}::bigint[], {gone}::bigint[]) AS n (id, joined, gone)
+            JOIN segment s ON s.id = n.id ORDER BY s.id
+            ON CONFLICT (segment_id, hour) DO UPDATE SET "left" = z."left" + EXCLUDED."left",
+                joined = z.joined + EXCLUDED.joined, members = EXCLUDED.members""",
+            now=now,
+            ids=[segment_id for segment_id, _ in rows],
+            joined=[one.joined for _, one in rows],
+            gone=[one.left for _, one in rows],
+        )
+    )

@@ -2,15 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 
-from campaigns.segments import queries, refresh, tree
-from campaigns.segments.models import Segment, SegmentMember
+from campaigns.segments import queries, refresh, tree, usage
+from campaigns.segments.models import Foreseen, PastMember, Segment, SegmentDefinition, SegmentMember, SegmentSize
+from campaigns.segments.scope import CONSUMER
 from campaigns.segments.stored import stored_segments
 from loyalty.events import queue
 from loyalty.kit.chores import hint
@@ -20,15 +21,8 @@ from loyalty.kit.sql import fetch, sql
 # With so few customers a full build takes some tens of milliseconds, so it is done while the caller waits.
 SMALL = 50_000
 
-RESERVED = frozenset({"preview"})
-
-DeleteGuard = Callable[[str], list[str]]
-_guards: list[DeleteGuard] = []
-
-
-def guard_deletion(guard: DeleteGuard) -> None:
-    """Let a package above say what uses a segment: `guard(key)` returns names such as `flow winback`."""
-    _guards.append(guard)
+# What stands under segments/ in the addresses of the API and is no key.
+RESERVED = frozenset({"preview", "graph"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,22 +74,29 @@ def save_segment(
         segment.rebuild_at = now
     segment.save()
     if is_new_rule:
-        _subscribe()
+        SegmentDefinition.objects.create(segment_id=segment.id, at=now, rule=plain)
+        if _subscribe() & tree.event_names(parsed):
+            segment.settle_xid = refresh.SETTLE_WANTED
+            segment.save(update_fields=["settle_xid"])
         _build_soon(segment, now)
     return Saved(segment, verdict, segment.rebuild_at is None or segment.rebuild_at > now, before)
 
 
 @transaction.atomic
 def delete_segment(*, key: str) -> int:
-    """Delete a segment with its members, without facts: nobody left it. Raises Problems when something refers to it."""
+    """Delete a segment with its members and its history, without facts: nobody left it. Raises Problems when something
+    uses it.
+    """
     segment = Segment.objects.select_for_update().filter(key=key).first()
     if segment is None:
         raise Problems([Problem("key", f"there is no segment {key!r}")])
-    users = [f"segment {item.key}" for item in stored_segments().values() if key in item.reads.segments]
-    users += [user for guard in _guards for user in guard(key)]
-    if users:
-        raise Problems([Problem("key", f"{key!r} is used by {', '.join(users)}", "change these first")])
+    used = [f"{use.kind} {use.key}" for use in usage.all_uses(stored_segments()) if use.segment == key]
+    if used:
+        users = ", ".join(dict.fromkeys(used))
+        raise Problems([Problem("key", f"{key!r} is used by {users}", "change these first")])
     count, _ = SegmentMember.objects.filter(segment_id=segment.id).delete()
+    for about in (PastMember, SegmentSize, SegmentDefinition, Foreseen):
+        about._default_manager.filter(segment_id=segment.id).delete()
     segment.delete()
     _subscribe()
     return count
@@ -111,8 +112,8 @@ def rebuild_segment(*, key: str, now: datetime) -> Segment:
     return segment
 
 
-def _subscribe() -> None:
-    """Subscribe to exactly the event types that segments read."""
+def _subscribe() -> set[str]:
+    """Subscribe to exactly the event types that segments read; those that are new."""
     wanted = {name for item in stored_segments().values() for name in item.reads.events}
     subscribed = {
         row[0]
@@ -120,14 +121,15 @@ def _subscribe() -> None:
             sql(
                 "SELECT t.name FROM event_subscription s JOIN event_type t ON t.id = s.type_id"
                 " WHERE s.consumer = {consumer}",
-                consumer=refresh.CONSUMER,
+                consumer=CONSUMER,
             )
         )
     }
     if wanted - subscribed:
-        queue.subscribe(refresh.CONSUMER, sorted(wanted - subscribed))
+        queue.subscribe(CONSUMER, sorted(wanted - subscribed))
     if subscribed - wanted:
-        queue.unsubscribe(refresh.CONSUMER, sorted(subscribed - wanted))
+        queue.unsubscribe(CONSUMER, sorted(subscribed - wanted))
+    return wanted - subscribed
 
 
 def _build_soon(segment: Segment, now: datetime) -> None:

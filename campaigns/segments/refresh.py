@@ -11,43 +11,40 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from time import monotonic
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 
 from campaigns.segments import compile as compiler
-from campaigns.segments import dependencies, tree
-from campaigns.segments.membership import Moved, fact_ctes, settle
+from campaigns.segments import dependencies, foresight, scope, tree
+from campaigns.segments.membership import Moved, fact_ctes, note_sizes, settle
 from campaigns.segments.models import Segment, SegmentMember
 from campaigns.segments.operator import Context
 from campaigns.segments.stored import Stored, references, rule_of, stored_segments
 from loyalty.customers.changes import mark_changed_sql
-from loyalty.events import queue, types
+from loyalty.events import types
 from loyalty.kit.chores import get_chore, hint
 from loyalty.kit.logs import fields
 from loyalty.kit.sql import Sql, execute, fetch, sql
 
 logger = logging.getLogger(__name__)
 
-CONSUMER = "segments"
-# Rules that depend on the clock otherwise than by a window over events ("birthday in 7 days") are built anew this
-# often: days change at midnight, so minutes are plenty, and a build of 1M customers takes about a second.
-WINDOW_REFRESH = timedelta(minutes=5)
-# An intake that was running when a segment subscribed to its event type did not queue its events for it. Such
-# transactions are over by then, so one more build finds what they wrote.
+# An intake that was running when a segment subscribed to its event type did not queue its events for it. One more
+# build, when those transactions are over, finds what they wrote; this is when that is looked at, and again.
 SETTLE = timedelta(seconds=60)
+# What `settle_xid` says before it is a transaction id: that the first build is to come, that it was made.
+SETTLE_WANTED, SETTLE_BUILT = 0, -1
 # A failed build is tried again after this time; until then the members stay as they were.
 RETRY = timedelta(minutes=5)
-# Customers and events taken at once: 20,000 take about half a second per ten segments.
-BATCH = 20_000
 # More than this many changed members of an inner segment are cheaper followed by building the outer one anew.
 MOST_FOLLOWED = 20_000
 BUILD_TIMEOUT = "60s"
 # Hash tables of event subqueries over a million customers must fit, else PostgreSQL probes them row by row.
 BUILD_MEMORY = "256MB"
+_BUILT = [
+    *("rebuild_at", "built_at", "checked_at", "ahead", "build_ms", "member_count", "problem"),
+    *("foreseen_until", "settle_xid"),
+]
 # "segments" in hexadecimal, cut to 63 bits: only one session follows changes.
 _LOCK = 0x7365676D656E7473
-
-_SCOPE = """
-CREATE TEMP TABLE IF NOT EXISTS segment_scope (customer_id bigint, segment_id int, type_id int) ON COMMIT DELETE ROWS"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +65,22 @@ def build_next(*, now: datetime) -> bool:
     for key in dependencies.ordered(references(stored)):
         if key in due and build(stored[key].id, now=now) is not None:
             return True
+    return False
+
+
+def foresee_next(*, now: datetime) -> bool:
+    """Look ahead for one segment whose answers the clock changes and that is due for it; False when none is."""
+    for item in stored_segments().values():
+        if not _is_due(item, now) and foresight.is_overdue(item, now):
+            try:
+                with transaction.atomic():
+                    _bound_work()
+                    done = foresight.look_ahead(item.id, now=now)
+            except DatabaseError as error:
+                _note_failure(item.id, error, now)
+                continue
+            if done:
+                return True
     return False
 
 
@@ -93,28 +106,52 @@ def build(segment_id: int, *, now: datetime) -> Moved | None:
 def _build(segment: Segment, rule: tree.Rule, now: datetime) -> Moved:
     began = monotonic()
     _bound_work()
+    settled = _settled(segment)
     condition = compiler.condition(rule, now=now)
     moved = settle(segment.id, condition, now=now, fact_ctes=fact_ctes(now=now))
     if moved.joined > MOST_FOLLOWED:
         # Without fresh statistics the next deltas would take the table for empty and scan it.
         execute(Sql("ANALYZE segment_member"))
     _tell_outer(segment, moved, now)
+    foresight.foresee(segment, rule, since=now, now=now)
     reads = tree.reads(rule)
-    first = segment.built_at is None and bool(reads.events)
     type_ids = types.known(reads.events).values() if reads.events else ()
-    segment.ahead = bool(_types_ahead(type_ids, now))
-    segment.rebuild_at = now + SETTLE if first else now + WINDOW_REFRESH if reads.clock else None
+    segment.ahead = bool(scope.types_ahead(type_ids, now))
+    segment.rebuild_at = None if settled else now + SETTLE
     segment.built_at = segment.checked_at = now
     segment.build_ms = round((monotonic() - began) * 1000)
     segment.member_count = SegmentMember.objects.filter(segment_id=segment.id).count()
     segment.problem = None
-    segment.save(update_fields=["rebuild_at", "built_at", "checked_at", "ahead", "build_ms", "member_count", "problem"])
+    segment.save(update_fields=_BUILT)
+    note_sizes([(segment.id, moved)], now=now)
     _after(moved)
     logger.info(
         "segments.built",
         extra=fields(segment=segment.key, ms=segment.build_ms, joined=moved.joined, left=moved.left),
     )
     return moved
+
+
+def _settled(segment: Segment) -> bool:
+    """Whether everybody whose events were not queued for this segment's new subscription has committed; moves
+    `settle_xid` on. What they wrote is seen by the statements after this one.
+    """
+    if segment.settle_xid is None:
+        return True
+    if segment.settle_xid == SETTLE_WANTED:
+        # The subscription may be this very transaction's, so the transactions that miss it are not all known yet.
+        segment.settle_xid = SETTLE_BUILT
+        return False
+    if segment.settle_xid == SETTLE_BUILT:
+        segment.settle_xid = int(fetch(Sql("SELECT pg_snapshot_xmax(pg_current_snapshot())::text"))[0][0])
+    older = sql(
+        "SELECT FROM pg_snapshot_xip(pg_current_snapshot()) AS x WHERE x::text::bigint < {xid} LIMIT 1",
+        xid=segment.settle_xid,
+    )
+    if fetch(older):
+        return False
+    segment.settle_xid = None
+    return True
 
 
 def _tell_outer(segment: Segment, moved: Moved, now: datetime) -> None:
@@ -143,83 +180,11 @@ def follow_changes(*, now: datetime) -> Followed:
         if not fetch(sql("SELECT pg_try_advisory_xact_lock({lock})", lock=_LOCK))[0][0]:
             return Followed()
         stored = {key: item for key, item in stored_segments().items() if not _is_due(item, now)}
-        taken = _take(stored, now)
+        taken = scope.take(stored, now)
         if not taken:
             return Followed()
         execute(Sql("ANALYZE segment_scope"))
         return _Delta(stored, now).run(taken)
-
-
-def _take(stored: dict[str, Stored], now: datetime) -> int:
-    """Fill the temporary table `segment_scope` with who is to be looked at, and because of what."""
-    with connection.cursor() as cursor:
-        cursor.execute(_SCOPE)
-        cursor.execute("DELETE FROM segment_scope")
-    changed = execute(
-        sql(
-            """WITH picked AS MATERIALIZED (
-                SELECT id FROM customer_change ORDER BY id LIMIT {limit} FOR UPDATE SKIP LOCKED
-            ), gone AS (
-                DELETE FROM customer_change c USING picked WHERE c.id = picked.id RETURNING c.customer_id
-            ) INSERT INTO segment_scope (customer_id) SELECT DISTINCT customer_id FROM gone""",
-            limit=BATCH,
-        )
-    )
-    happened = queue.take(CONSUMER, BATCH)
-    if happened:
-        execute(
-            Sql(
-                "INSERT INTO segment_scope (customer_id, type_id) SELECT DISTINCT customer_id, type_id FROM taken_event"
-            )
-        )
-    return changed + happened + _take_expired(stored, now)
-
-
-def _take_expired(stored: dict[str, Stored], now: datetime) -> int:
-    """Add, for each segment, whose events left one of its windows since it was last checked, or were dated ahead
-    then.
-    """
-    clock = compiler.context([], now=now).clock
-    ids = types.known({name for item in stored.values() for name in item.reads.events})
-    selects = []
-    for item in stored.values():
-        if item.checked_at is None or item.checked_at >= now:
-            continue
-        before = replace(clock, now=item.checked_at)
-        spans = [(name, before.opening(window), clock.opening(window)) for name, window in item.reads.windows]
-        if item.ahead:
-            spans += [(name, item.checked_at, now) for name in item.reads.events]
-        selects += [_events_between(ids[name], item.id, after, until) for name, after, until in spans if name in ids]
-    if not selects:
-        return 0
-    return execute(
-        sql("INSERT INTO segment_scope (customer_id, segment_id) {selects}", selects=Sql(" UNION ").join(selects))
-    )
-
-
-def _types_ahead(type_ids: Iterable[int], now: datetime) -> set[int]:
-    """Those types that have events dated later than now."""
-    wanted = sorted(set(type_ids))
-    if not wanted:
-        return set()
-    ahead = sql(
-        "SELECT t FROM unnest({types}::int[]) t WHERE EXISTS"
-        " (SELECT FROM event e WHERE e.type_id = t AND e.occurred_at > {now}::timestamptz)",
-        types=wanted,
-        now=now,
-    )
-    return {row[0] for row in fetch(ahead)}
-
-
-def _events_between(type_id: int, segment_id: int, after: datetime, until: datetime) -> Sql:
-    return sql(
-        "SELECT e.customer_id, {segment_id}::int FROM event e WHERE e.type_id = {type_id}"
-        " AND e.occurred_at > {after}::timestamptz AND e.occurred_at <= {until}::timestamptz",
-        segment_id=segment_id,
-        type_id=type_id,
-        after=after,
-        until=until,
-    )
 
 
 class _Delta:
@@ -250,7 +215,9 @@ class _Delta:
         returned = self._give_back(busy)
         self._note()
         _after(self.moved)
-        return Followed(0 if returned and not mine else taken, self.moved.joined, self.moved.left)
+        # What was given back is no progress: counted as such, it would be taken again at once for as long as the
+        # build lasts.
+        return Followed(max(taken - returned, 0), self.moved.joined, self.moved.left)
 
     def _concerns(self, item: Stored) -> bool:
         return (
@@ -281,8 +248,8 @@ class _Delta:
         return {found for found, digest in rows.values_list("id", "digest") if digest == digests[found]}
 
     def _follow(self, item: Stored, ctes: Sql) -> None:
-        scope = self._scope(item)
-        condition = compiler.compiled(item.rule, replace(self.context, scope=scope))
+        within = self._scope(item)
+        condition = compiler.compiled(item.rule, replace(self.context, scope=within))
         try:
             with transaction.atomic():
                 _bound_work()
@@ -291,9 +258,10 @@ class _Delta:
                     condition,
                     now=self.now,
                     fact_ctes=ctes,
-                    scope=scope,
+                    scope=within,
                     touched=Sql("segment_scope (customer_id, segment_id)"),
                 )
+                foresight.foresee_changed(item, self.context, within)
         except DatabaseError as error:
             _note_failure(item.id, error, self.now)
             return
@@ -308,25 +276,31 @@ class _Delta:
 
         `checked_at` of the others lags behind, which only makes their next look at windows a longer one.
         """
-        ahead = _types_ahead(self.types | self._types_of(item for item in self.stored.values() if item.ahead), self.now)
+        ahead = scope.types_ahead(
+            self.types | self._types_of(item for item in self.stored.values() if item.ahead), self.now
+        )
         by_id = {item.id: item for item in self.stored.values()}
         rows = []
         for segment_id, moved in self.done.items():
             is_ahead = bool(self._types(by_id[segment_id]) & ahead)
             if moved.any or segment_id in self.segments or is_ahead != by_id[segment_id].ahead:
-                rows.append((segment_id, moved.joined - moved.left, is_ahead))
+                followed = not foresight.is_overdue(by_id[segment_id], self.now)
+                rows.append((segment_id, moved.joined - moved.left, is_ahead, followed))
         if rows:
             execute(
                 sql(
-                    "UPDATE segment s SET member_count = member_count + n.more, checked_at = {now}, ahead = n.ahead"
-                    " FROM unnest({ids}::int[], {more}::int[], {ahead}::boolean[]) AS n (id, more, ahead)"
-                    " WHERE s.id = n.id",
+                    "UPDATE segment s SET member_count = member_count + n.more, ahead = n.ahead,"
+                    " checked_at = CASE WHEN n.followed THEN greatest(checked_at, {now}) ELSE checked_at END"
+                    " FROM unnest({ids}::int[], {more}::int[], {ahead}::boolean[], {followed}::boolean[])"
+                    " AS n (id, more, ahead, followed) WHERE s.id = n.id",
                     now=self.now,
                     ids=[row[0] for row in rows],
                     more=[row[1] for row in rows],
                     ahead=[row[2] for row in rows],
+                    followed=[row[3] for row in rows],
                 )
             )
+        note_sizes([(segment_id, moved) for segment_id, moved in self.done.items() if moved.any], now=self.now)
 
     def _types_of(self, items: Iterable[Stored]) -> set[int]:
         return {type_id for item in items for type_id in self._types(item)}
@@ -335,7 +309,7 @@ class _Delta:
         """Queue again whom the segments that are being built could not look at; windows come up by themselves."""
         if not busy:
             return 0
-        scopes = [sql("({scope})", scope=self._scope(item)) for item in busy]
+        scopes = [sql("({within})", within=self._scope(item)) for item in busy]
         return execute(mark_changed_sql(Sql(" UNION ").join(scopes)))
 
 

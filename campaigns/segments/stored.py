@@ -28,6 +28,7 @@ class Stored:
     built_at: datetime | None
     rebuild_at: datetime | None
     checked_at: datetime | None
+    foreseen_until: datetime | None
 
 
 def stored_segments() -> dict[str, Stored]:
@@ -46,6 +47,7 @@ def stored_segments() -> dict[str, Stored]:
                 built_at=row.built_at,
                 rebuild_at=row.rebuild_at,
                 checked_at=row.checked_at,
+                foreseen_until=row.foreseen_until,
             )
     return found
 

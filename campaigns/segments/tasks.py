@@ -12,11 +12,11 @@ SECONDS = 20.0
 
 @chore("segments.refresh", queue="segments", every=5, order=20)
 def refresh(*, now: datetime) -> int:
-    """Build what is due, then follow changes, events and expired windows; how much was done."""
+    """Build what is due, foresee what the clock changes, then follow changes, events and windows; how much was done."""
     done = 0
     until = monotonic() + SECONDS
     while monotonic() < until:
-        step = int(work.build_next(now=now)) or work.follow_changes(now=now).taken
+        step = int(work.build_next(now=now)) or int(work.foresee_next(now=now)) or work.follow_changes(now=now).taken
         if not step:
             break
         done += step

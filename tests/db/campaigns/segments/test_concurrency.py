@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from campaigns.segments import refresh
+from campaigns.segments import refresh, scope
 from campaigns.segments.models import Segment
 from loyalty.events.types import learn_facts
 from tests.db.campaigns.segments.conftest import NOW, Shop, queued
@@ -116,7 +116,7 @@ def test_a_delta_does_not_apply_a_rule_that_was_changed_meanwhile(shop: Shop, mo
     shop.segment("home", GERMANS)
     shop.refresh()
     shop.customers({"external_id": "a", "country": "DE"}, {"external_id": "b", "country": "AT"})
-    take = refresh._take
+    take = scope.take
 
     def changed_meanwhile(*arguments: Any) -> int:
         taken = take(*arguments)
@@ -124,7 +124,7 @@ def test_a_delta_does_not_apply_a_rule_that_was_changed_meanwhile(shop: Shop, mo
             pass
         return taken
 
-    monkeypatch.setattr(refresh, "_take", changed_meanwhile)
+    monkeypatch.setattr(scope, "take", changed_meanwhile)
     refresh.follow_changes(now=shop.now)
     monkeypatch.undo()
     shop.refresh(timedelta(seconds=5))

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from campaigns.segments import operations
+from campaigns.segments import operations, usage
 from campaigns.segments.checks import stored_rules
 from campaigns.segments.models import Segment, SegmentMember
 from loyalty.kit.applying import Refused, apply_documents
@@ -95,10 +95,10 @@ def test_a_segment_that_is_used_cannot_be_deleted(shop: Shop, monkeypatch: pytes
     shop.customers({"external_id": "a", "country": "DE"})
     shop.segment("inner", GERMANS)
     shop.segment("outer", {"segment": "inner"})
-    monkeypatch.setattr(operations, "_guards", [lambda key: [f"flow for {key}"]])
-    with pytest.raises(Problems, match="'inner' is used by segment outer, flow for inner"):
+    monkeypatch.setattr(usage, "_users", [lambda: [usage.Use("inner", "flow", "spring", "joined")]])
+    with pytest.raises(Problems, match="'inner' is used by flow spring, segment outer"):
         operations.delete_segment(key="inner")
-    monkeypatch.setattr(operations, "_guards", [])
+    monkeypatch.setattr(usage, "_users", [])
     assert operations.delete_segment(key="outer") == 1
     assert operations.delete_segment(key="inner") == 1
     assert SegmentMember.objects.count() == 0
