@@ -1,9 +1,21 @@
 """What attribution holds about people: their conversions and the credit for them."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from loyalty.kit.erasures import PersonalData, hold_personal_data
+from django.utils.translation import gettext_lazy as _
+
+from loyalty.kit.erasures import (
+    Held,
+    Moved,
+    Pairs,
+    PersonalData,
+    Return,
+    give_back,
+    hand_over,
+    hold_personal_data,
+)
 from loyalty.kit.sql import execute, fetch, fetch_dicts, sql
 
 
@@ -30,18 +42,47 @@ def export(customer_id: int) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def merge(winner: int, loser: int) -> int:
-    """The winner takes the conversions; all of theirs are credited anew, for touches of both may have helped."""
-    moved = execute(
-        sql("UPDATE conversion SET customer_id = {winner} WHERE customer_id = {loser}", winner=winner, loser=loser)
-    )
+def merge(pairs: Pairs, now: datetime) -> Moved:
+    """The winners take the conversions; all of theirs are credited anew, for touches of both may have helped."""
+    moved = hand_over(pairs, "conversion")
+    _credit_anew(list(pairs.values()))
+    return {"conversion": moved}
+
+
+def unmerge(given: Return) -> None:
+    """The loser's conversions are its own again; each is credited with its own touches."""
+    give_back(given, "conversion")
+    _credit_anew([given.winner, given.loser])
+
+
+def _credit_anew(customer_ids: Sequence[int]) -> None:
     execute(
         sql(
-            "INSERT INTO stale_conversion (conversion_id) SELECT id FROM conversion WHERE customer_id = {winner}",
-            winner=winner,
+            "INSERT INTO stale_conversion (conversion_id) SELECT id FROM conversion WHERE customer_id = ANY({ids})",
+            ids=list(customer_ids),
         )
     )
-    return moved
 
 
-hold_personal_data(PersonalData("campaigns.attribution", erase, export, merge))
+_PURPOSE = _("to see which messages help and to stop those that do not")
+TABLES = (
+    Held(
+        "conversion",
+        _("What you did after messages that wanted it, such as a purchase"),
+        _PURPOSE,
+        _("from your purchases and visits"),
+        _("fewer messages that nobody needs"),
+        _("as long as the event it stands for"),
+    ),
+    Held(
+        "credit",
+        _("Which messages before it get a share of that"),
+        _PURPOSE,
+        _("computed"),
+        _("fewer messages that nobody needs"),
+        _("as long as the event it stands for"),
+        rows="conversion_id IN (SELECT id FROM conversion WHERE customer_id = ANY({ids}))",
+    ),
+)
+
+hold_personal_data(PersonalData("campaigns.attribution", erase, export, merge, unmerge, TABLES))

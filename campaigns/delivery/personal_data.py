@@ -1,9 +1,21 @@
 """What the outbox holds about people: their messages with attempts and verdicts, and the events that triggered them."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from loyalty.kit.erasures import PersonalData, hold_personal_data
+from django.utils.translation import gettext_lazy as _
+
+from loyalty.kit.erasures import (
+    Held,
+    Moved,
+    Pairs,
+    PersonalData,
+    Return,
+    give_back,
+    hand_over,
+    hold_personal_data,
+)
 from loyalty.kit.sql import Sql, execute, fetch_values, sql
 
 
@@ -46,11 +58,55 @@ def export(customer_id: int) -> dict[str, list[dict[str, Any]]]:
     return {table: fetch_values(query) for table, query in queries.items()}
 
 
-def merge(winner: int, loser: int) -> int:
-    """The loser's messages belong to the winner."""
-    return execute(
-        sql("UPDATE message SET customer_id = {winner} WHERE customer_id = {loser}", winner=winner, loser=loser)
-    )
+def merge(pairs: Pairs, now: datetime) -> Moved:
+    """The losers' messages belong to the winners."""
+    return {"message": hand_over(pairs, "message")}
 
 
-hold_personal_data(PersonalData("campaigns.delivery", erase, export, merge))
+def unmerge(given: Return) -> None:
+    """The loser's messages are its own again."""
+    give_back(given, "message")
+
+
+_THEIRS = "message_id IN (SELECT id FROM message WHERE customer_id = ANY({ids}))"
+_KEPT = _("as long as your profile")
+_PROOF = _("to send each message at most once and to tell you why you got it or did not")
+TABLES = (
+    Held(
+        "message",
+        _("The messages we sent you or decided not to send"),
+        _PROOF,
+        _("made when a campaign plans a message"),
+        _("you can ask why you got a message"),
+        _KEPT,
+    ),
+    Held(
+        "message_attempt",
+        _("When we tried to deliver them and what the mail server answered"),
+        _PROOF,
+        _("from the provider who delivers"),
+        _("messages that did not arrive are found"),
+        _KEPT,
+        rows=_THEIRS,
+    ),
+    Held(
+        "message_verdict",
+        _("Why a message was not sent, or later"),
+        _PROOF,
+        _("decided by our rules from your consents and choices"),
+        _("you can ask why you did not get a message"),
+        _KEPT,
+        rows=_THEIRS,
+    ),
+    Held(
+        "message_context",
+        _("What a message was about, such as the order it confirms, and what it said where that must be proven"),
+        _("to fill in the message"),
+        _("from the event that caused the message"),
+        _("messages speak of your order, not of orders in general"),
+        _KEPT,
+        rows="origin_id IN (SELECT id >> 25 FROM message WHERE customer_id = ANY({ids}))",
+    ),
+)
+
+hold_personal_data(PersonalData("campaigns.delivery", erase, export, merge, unmerge, TABLES))

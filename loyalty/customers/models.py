@@ -266,12 +266,13 @@ class CustomerMerge(models.Model):
 class CustomerGone(models.Model):
     """A customer who was erased or joined to another just now: rows that others were writing meanwhile are swept.
 
-    `heir_id` is whom they belong to now, null for nobody. The row goes when everybody who may not have known has ended.
+    `heir_id` is whom they belong to now, null for nobody; `seen_at` when the sweeper first saw it committed. The row
+    goes when every transaction that had begun before that has ended.
     """
 
     customer_id = models.BigIntegerField(primary_key=True)
     heir_id = models.BigIntegerField(null=True)
-    clock_at = models.DateTimeField(db_default=models.Func(function="clock_timestamp"))
+    seen_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "customer_gone"

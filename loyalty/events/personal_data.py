@@ -6,9 +6,21 @@ from coming back when it is sent again.
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from loyalty.kit.erasures import PersonalData, hold_personal_data
+from django.utils.translation import gettext_lazy as _
+
+from loyalty.kit.erasures import (
+    Held,
+    Moved,
+    Pairs,
+    PersonalData,
+    Return,
+    give_back,
+    hand_over,
+    hold_personal_data,
+)
 from loyalty.kit.sql import execute, fetch_dicts, sql
 
 
@@ -33,10 +45,34 @@ def export(customer_id: int) -> dict[str, list[dict[str, Any]]]:
     return {"event": [{**row, "properties": json.loads(row["properties"] or "null")} for row in rows]}
 
 
-def merge(winner: int, loser: int) -> int:
-    """Hand the loser's events to the winner; how many rows moved."""
-    moved = execute(sql("UPDATE event_queue SET customer_id = {to} WHERE customer_id = {of}", to=winner, of=loser))
-    return moved + execute(sql("UPDATE event SET customer_id = {to} WHERE customer_id = {of}", to=winner, of=loser))
+def merge(pairs: Pairs, now: datetime) -> Moved:
+    """Hand the losers' events to the winners, also those that wait in the queue."""
+    return {"event_queue": hand_over(pairs, "event_queue", "seq"), "event": hand_over(pairs, "event")}
 
 
-hold_personal_data(PersonalData("loyalty.events", erase, export, merge))
+def unmerge(given: Return) -> None:
+    """The loser's events are its own again, those that still wait included."""
+    give_back(given, "event_queue", "seq")
+    give_back(given, "event")
+
+
+TABLES = (
+    Held(
+        "event",
+        _("What happened: purchases, visits, messages, points, in the order of time"),
+        _("to choose what fits you, to answer your questions and to credit your purchases"),
+        _("from our shops, our website and our messages"),
+        _("offers follow what you like; your purchases earn you something"),
+        _("as long as the retention of each kind of event says"),
+    ),
+    Held(
+        "event_queue",
+        _("Events of these that a campaign still has to look at"),
+        _("to react to them"),
+        _("copied from what happened, for seconds"),
+        _("you get an answer in time"),
+        _("seconds, until it was looked at"),
+    ),
+)
+
+hold_personal_data(PersonalData("loyalty.events", erase, export, merge, unmerge, TABLES))

@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('customer_id', models.BigIntegerField(primary_key=True, serialize=False)),
                 ('heir_id', models.BigIntegerField(null=True)),
-                ('clock_at', models.DateTimeField(db_default=models.Func(function='clock_timestamp'))),
+                ('seen_at', models.DateTimeField(null=True)),
             ],
             options={
                 'db_table': 'customer_gone',

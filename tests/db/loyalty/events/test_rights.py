@@ -52,8 +52,9 @@ def test_an_export_gives_every_event(people: dict[str, int], now: datetime) -> N
     ]
 
 
-def test_a_merge_hands_everything_over(people: dict[str, int]) -> None:
-    assert personal_data.merge(people["c2"], people["c1"]) == 3
+def test_a_merge_hands_everything_over(people: dict[str, int], now: datetime) -> None:
+    moved = personal_data.merge({people["c1"]: people["c2"]}, now)
+    assert {table: len(keys[people["c1"]]) for table, keys in moved.items()} == {"event": 2, "event_queue": 1}
     for table, count in (("event", 3), ("event_queue", 2)):
         assert fetch(f"SELECT customer_id, count(*) FROM {table} GROUP BY 1") == [(people["c2"], count)]
 
