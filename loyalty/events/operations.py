@@ -5,13 +5,15 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from loyalty.customers import operations as customers
 from loyalty.customers import queries as customer_queries
 from loyalty.customers.rows import IDENTITY_KINDS
-from loyalty.events import partitions, types
+from loyalty.events import learning, partitions, schemas, types
+from loyalty.events.catalog import locked_schemas
 from loyalty.events.incoming import Incoming, Limits, Reference, read
 from loyalty.kit.problems import Problem
 from loyalty.kit.sql import statement
@@ -20,8 +22,12 @@ from loyalty.kit.sql import statement
 SOURCE = "events"
 ULID_LENGTH = 26
 
+NO_PARTITION = "23514"
+
 # Whom an event may name besides an external id.
 KINDS = frozenset({"email", "phone", *IDENTITY_KINDS})
+# Of these an unknown one becomes a customer of whom nothing else is known, until somebody claims it.
+PSEUDONYMS = ("anonymous_id", "card", "receipt")
 _UNKNOWN = Problem("customer", "nobody is known by this", "send the customer first, or use the external id")
 
 
@@ -39,8 +45,8 @@ def intake(*, events: Sequence[object], now: datetime, source: str = SOURCE) -> 
 
     An event is {"id", "customer", "name", "occurred_at", "properties"} as in the API. The same id of one source again,
     also within the batch, is a duplicate and changes nothing; an event without id is always new. Without `occurred_at`
-    it happened `now`. Unknown external ids and anonymous ids become customers. The number of queries does not depend
-    on the size of the batch; 5,000 events are the usual one.
+    it happened `now`. Unknown external ids, visitors, cards and receipts become customers. The number of queries does
+    not depend on the size of the batch; 5,000 events are the usual one.
     """
     limits = Limits(KINDS, partitions.EARLIEST, now + partitions.LATEST_AHEAD)
     good: list[tuple[int, Incoming]] = []
@@ -56,10 +62,31 @@ def intake(*, events: Sequence[object], now: datetime, source: str = SOURCE) -> 
     # whoever makes the same one only as long as that takes, not until a whole batch is in.
     type_ids = types.learn({event.name for _, event in good}, now=now)
     partitions.ensure_months({partitions.month_of(event.occurred_at or now) for _, event in good})
+    good, wrong = _check_schemas(good, events, type_ids)
+    rejected += wrong
+    learning.notice(_with_types(good, events, type_ids), count=len(good), now=now)
+    try:
+        accepted, duplicates, more = _take(good, type_ids, now=now, source=source)
+    except IntegrityError as error:
+        # Retention dropped a month between the look at it and the insert.
+        if getattr(error.__cause__, "sqlstate", None) != NO_PARTITION:
+            raise
+        partitions.ensure_months({partitions.month_of(event.occurred_at or now) for _, event in good})
+        accepted, duplicates, more = _take(good, type_ids, now=now, source=source)
+    rejected += more
+    rejected.sort(key=lambda item: item[0])
+    return Intake(accepted, duplicates, rejected)
+
+
+def _take(
+    good: Sequence[tuple[int, Incoming]], type_ids: dict[str, int], *, now: datetime, source: str
+) -> tuple[int, int, list[tuple[int, list[Problem]]]]:
+    """Store what can be stored: (new, duplicates, rejected)."""
+    rejected: list[tuple[int, list[Problem]]] = []
+    rows, duplicates = [], 0
+    seen: set[str] = set()
     with transaction.atomic():
         people = _people({event.customer for _, event in good}, now=now)
-        rows, duplicates = [], 0
-        seen: set[str] = set()
         for index, event in good:
             problems = _unresolved(event, type_ids, people)
             if problems:
@@ -72,8 +99,31 @@ def intake(*, events: Sequence[object], now: datetime, source: str = SOURCE) -> 
             seen.add(digest or "")
             rows.append((index, digest, people[event.customer], type_ids[event.name], event))
         accepted = _store(rows, now=now)
-    rejected.sort(key=lambda item: item[0])
-    return Intake(accepted, duplicates + len(rows) - accepted, rejected)
+    return accepted, duplicates + len(rows) - accepted, rejected
+
+
+def _check_schemas(
+    good: list[tuple[int, Incoming]], events: Sequence[Any], type_ids: dict[str, int]
+) -> tuple[list[tuple[int, Incoming]], list[tuple[int, list[Problem]]]]:
+    """The events that keep to the schemas of locked types, and what is wrong with the others."""
+    locked = locked_schemas(type_ids.values())
+    if not locked:
+        return good, []
+    kept, wrong = [], []
+    for index, event in good:
+        schema = locked.get(type_ids.get(event.name, 0))
+        problems = schemas.check(events[index].get("properties"), schema) if schema else []
+        if problems:
+            wrong.append((index, problems))
+        else:
+            kept.append((index, event))
+    return kept, wrong
+
+
+def _with_types(
+    good: list[tuple[int, Incoming]], events: Sequence[Any], type_ids: dict[str, int]
+) -> Iterable[tuple[int, Any]]:
+    return ((type_ids[one.name], events[index].get("properties")) for index, one in good if one.name in type_ids)
 
 
 def _people(references: Iterable[Reference], *, now: datetime) -> dict[Reference, int | None]:
@@ -83,11 +133,11 @@ def _people(references: Iterable[Reference], *, now: datetime) -> dict[Reference
     found: dict[Reference, int | None] = dict(zip(asked, customer_queries.resolve(shaped), strict=True))
     missing = [one for one, customer_id in found.items() if customer_id is None]
     external = sorted(one for one in missing if isinstance(one, str))
-    anonymous = sorted(one[1] for one in missing if isinstance(one, tuple) and one[0] == "anonymous_id")
-    if external or anonymous:
-        made = customers.ensure_customers(external, anonymous, now=now)
+    nobodys = sorted(one for one in missing if isinstance(one, tuple) and one[0] in PSEUDONYMS)
+    if external or nobodys:
+        made = customers.ensure_customers(external, (), identities=nobodys, now=now)
         found |= {one: made.get(("external_id", one)) for one in external}
-        found |= {("anonymous_id", one): made.get(("anonymous_id", one)) for one in anonymous}
+        found |= {one: made.get(one) for one in nobodys}
     return found
 
 

@@ -5,8 +5,9 @@ an ACCESS EXCLUSIVE lock on the whole timeline until commit, ATTACH only SHARE U
 readers nor writers. The matching CHECK constraint spares ATTACH its scan.
 """
 
+import re
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from django.db import connection, transaction
 
@@ -18,6 +19,8 @@ EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 LATEST_AHEAD = timedelta(days=1)
 MONTHS_AHEAD = 12
 MONTHS_BACK = 3
+
+_NAME = re.compile(r"event_y(?P<year>\d{4})m(?P<month>\d\d)", re.ASCII)
 
 # "event" in hexadecimal: the lock under which partitions are made, so that two sessions never make the same one.
 _LOCK = 0x6576656E74
@@ -47,11 +50,36 @@ def ensure_months(months: Iterable[date]) -> int:
     if not missing:
         return 0
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        take_turns()
         missing = _missing(missing)
         if missing:
             cursor.execute(";\n".join(_statements(month) for month in missing))
     return len(missing)
+
+
+def take_turns() -> None:
+    """Wait for whoever makes or removes months at this moment, and keep others out until this transaction ends."""
+    fetch(sql("SELECT pg_advisory_xact_lock({lock})", lock=_LOCK))
+
+
+def existing() -> list[date]:
+    """The months that have a partition, oldest first."""
+    rows = fetch(
+        "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
+        " WHERE i.inhparent = 'event'::regclass ORDER BY c.relname"
+    )
+    found = [_NAME.fullmatch(name) for (name,) in rows]
+    return [date(int(match["year"]), int(match["month"]), 1) for match in found if match]
+
+
+def start_of(month: date) -> datetime:
+    """The first instant of a month."""
+    return datetime.combine(month, time(), UTC)
+
+
+def end_of(month: date) -> datetime:
+    """The first instant after a month."""
+    return start_of(_shift(month, 1))
 
 
 def month_of(instant: datetime) -> date:
@@ -93,11 +121,28 @@ def _missing(months: list[date]) -> list[date]:
 
 
 def _statements(month: date) -> str:
-    # Only dates and our own table names go into this text; DDL takes no parameters.
-    name, low, high = name_of(month), f"'{month} 00:00+00'", f"'{_shift(month, 1)} 00:00+00'"
+    return f"{create_text(month, name_of(month))};\n{attach_text(month)}"
+
+
+# Only dates and our own table names go into these texts; DDL takes no parameters.
+def create_text(month: date, name: str) -> str:
+    """DDL for a table that can become this month."""
+    low, high = _bounds(month)
     return (
         f"CREATE TABLE {name} (LIKE event INCLUDING ALL, "
-        f"CONSTRAINT {name}_range CHECK (occurred_at >= {low} AND occurred_at < {high})) WITH ({_STORAGE});\n"
+        f"CONSTRAINT {name_of(month)}_range CHECK (occurred_at >= {low} AND occurred_at < {high})) WITH ({_STORAGE})"
+    )
+
+
+def attach_text(month: date) -> str:
+    """DDL by which the table of the month's name joins the timeline."""
+    name = name_of(month)
+    low, high = _bounds(month)
+    return (
         f"ALTER TABLE event ATTACH PARTITION {name} FOR VALUES FROM ({low}) TO ({high});\n"
         f"ALTER TABLE {name} DROP CONSTRAINT {name}_range"
     )
+
+
+def _bounds(month: date) -> tuple[str, str]:
+    return f"'{month} 00:00+00'", f"'{_shift(month, 1)} 00:00+00'"

@@ -2,13 +2,14 @@
 
 import base64
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from loyalty.events.models import Event
-from loyalty.events.names import fold
+from loyalty.events.names import FACTS, fold
 from loyalty.events.types import known
 from loyalty.kit.problems import Problem, Problems
 from loyalty.kit.sql import Sql, fetch, fetch_dicts, sql
@@ -63,20 +64,32 @@ class TypeCount:
 def timeline(
     customer_id: int,
     *,
-    names: Sequence[str] = (),
+    names: Sequence[str] | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    channel: str = "",
+    text: str = "",
     after: str | None = None,
     limit: int = PAGE,
 ) -> TimelinePage:
-    """What happened to one customer, newest first: `since` <= occurred_at < `until`, only these names if any are given.
+    """What happened to one customer, newest first: `since` <= occurred_at < `until`, only these names if given.
 
-    `after` is the `next` of the page before; events that arrive meanwhile neither repeat nor hide others. Raises
-    Problems for a cursor that is none of ours.
+    `channel` keeps what happened on it: events that name it, and facts about messages that were sent by it. `text`
+    keeps events whose name or properties contain it, in whatever case. `after` is the `next` of the page before; events
+    that arrive meanwhile neither repeat nor hide others. Raises Problems for a cursor that is none of ours.
     """
     conditions = [sql("customer_id = {id}", id=customer_id)]
     if names:
         conditions.append(sql("type_id = ANY({ids})", ids=list(known(fold(name) for name in names).values())))
+    if channel:
+        conditions.append(_on_channel(customer_id, channel))
+    if text:
+        conditions.append(
+            sql(
+                "(properties::text ILIKE {like} OR type_id IN (SELECT id FROM event_type WHERE name ILIKE {like}))",
+                like="%" + re.sub(r"([\\\\%_])", r"\\\1", text) + "%",
+            )
+        )
     if since is not None:
         conditions.append(sql("occurred_at >= {since}", since=since))
     if until is not None:
@@ -100,6 +113,20 @@ def timeline(
     # Django hands out jsonb as text.
     events = [TimelineEvent(**{**row, "properties": json.loads(row["properties"] or "{}")}) for row in rows[:limit]]
     return TimelinePage(events, _cursor(events[-1]) if len(rows) > limit else None)
+
+
+def _on_channel(customer_id: int, channel: str) -> Sql:
+    """Events that name the channel, and facts about the same messages (a click says no channel, its sending did)."""
+    about = sorted(known(name for name, kind in FACTS.items() if kind == "message").values())
+    return sql(
+        """(properties @> jsonb_build_object('channel', {channel}::text) OR (type_id = ANY({about}) AND ref IN (
+            SELECT s.ref FROM event s WHERE s.customer_id = {id} AND s.type_id = ANY({sent})
+            AND s.properties @> jsonb_build_object('channel', {channel}::text))))""",
+        channel=channel,
+        about=about,
+        id=customer_id,
+        sent=sorted(known(("message.sent", "message.failed")).values()),
+    )
 
 
 def lag() -> list[Lag]:

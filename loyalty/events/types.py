@@ -10,6 +10,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from loyalty.events import learning
 from loyalty.events.names import FACTS, NAME_REMEDY, fold, is_name
 from loyalty.kit import clock
 from loyalty.kit.problems import Problem, Problems
@@ -89,6 +90,7 @@ def learn(names: Iterable[str], *, now: datetime) -> dict[str, int]:
 def learn_facts(*, now: datetime) -> None:
     """Make sure that the system's own fact types exist and forget what was remembered of an earlier database."""
     _ids.clear()
+    learning.forget()
     learn(FACTS, now=now)
 
 

@@ -12,5 +12,13 @@ class KitConfig(AppConfig):
 
     def ready(self) -> None:
         autodiscover_modules(
-            "documents", "tasks", "invariants", "personal_data", "panels", "quality", "uses", "segment_sources"
+            "documents",
+            "tasks",
+            "invariants",
+            "personal_data",
+            "panels",
+            "quality",
+            "uses",
+            "segment_sources",
+            "timeline",
         )

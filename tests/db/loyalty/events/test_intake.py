@@ -72,7 +72,7 @@ def test_the_same_id_twice_in_a_batch_is_one_event(people: dict[str, int], now: 
 
 
 def test_a_refused_event_does_not_use_up_its_id(people: dict[str, int], now: datetime) -> None:
-    nobody = event({"card": "77"}, id="a")
+    nobody = event({"phone": "+4930123"}, id="a")
     assert operations.intake(events=[nobody, event(id="a")], now=now).accepted == 1
 
 

@@ -180,4 +180,11 @@ def test_taking_reads_only_the_head_of_the_queue(people: dict[str, int], now: da
 
 def test_the_chores_are_registered() -> None:
     orders = {chore.key: chore.order for chore in all_chores() if chore.key.startswith("events.")}
-    assert orders == {"events.partitions": 10, "events.leftovers": 90}
+    assert orders == {
+        "events.partitions": 10,
+        "events.arrivals": 90,
+        "events.ids": 90,
+        "events.leftovers": 90,
+        "events.properties": 90,
+        "events.retention": 90,
+    }

@@ -1,0 +1,265 @@
+"""What happened, in words: a group, a symbol and a sentence for each event of a timeline.
+
+Facts speak of rows of packages above (`ref`); a package's `timeline.py` (loaded at start) says what these are called:
+
+    @subject("segment")
+    def segments(ids: Collection[int]) -> dict[int, Subject]: ...
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.formats import number_format
+from django.utils.functional import Promise
+from django.utils.translation import gettext, pgettext
+from django.utils.translation import gettext_lazy as _
+
+from loyalty.events.names import FACTS
+from loyalty.kit.admin import localized
+
+Text = str | Promise
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a fact is about, for people: its name, and the address of its page in the admin ("" for none)."""
+
+    name: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """One event for people: the title of its type, a whole sentence, the keys of properties that the sentence told."""
+
+    group: str
+    icon: str
+    title: str
+    sentence: str
+    url: str = ""
+    told: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How a kind of fact is told: `named` has {subject} where the name of what it is about stands."""
+
+    icon: str
+    title: Text
+    plain: Text
+    named: Text | None = None
+
+
+GROUPS: dict[str, Text] = {
+    "message": _("Messages"),
+    "campaign": _("Flows and segments"),
+    "consent": _("Consent"),
+    "loyalty": _("Points and tiers"),
+    "web": _("Website"),
+    "other": _("Purchases and more"),
+}
+WEB = ("page_viewed", "product_viewed", "cart_updated", "page.viewed", "product.viewed", "cart.updated")
+_GROUP_OF_PREFIX = {
+    "message": "message",
+    "segment": "campaign",
+    "flow": "campaign",
+    "consent": "consent",
+    "points": "loyalty",
+    "tier": "loyalty",
+    "member": "loyalty",
+}
+_ICON_OF_GROUP = {"loyalty": "loyalty", "web": "language", "other": "bolt"}
+
+FACT_WORDS: dict[str, Told] = {
+    "segment.joined": Told(
+        "filter_alt", _("Joined a segment"), _("Joined a segment."), _("Joined the segment “%(subject)s”.")
+    ),
+    "segment.left": Told(
+        "filter_alt_off", _("Left a segment"), _("Left a segment."), _("Left the segment “%(subject)s”.")
+    ),
+    "flow.entered": Told(
+        "account_tree", _("Entered a flow"), _("Entered a flow."), _("Entered the flow “%(subject)s”.")
+    ),
+    "flow.exited": Told("logout", _("Left a flow"), _("Left a flow."), _("Left the flow “%(subject)s”.")),
+    "message.sent": Told(
+        "send", _("Message sent"), _("A message was sent."), _("The message “%(subject)s” was sent by %(channel)s.")
+    ),
+    "message.failed": Told(
+        "sms_failed",
+        _("Message failed"),
+        _("A message could not be sent."),
+        _("The message “%(subject)s” could not be sent by %(channel)s."),
+    ),
+    "message.delivered": Told(
+        "mark_email_read", _("Message delivered"), _("The provider reported a message as delivered.")
+    ),
+    "message.bounced": Told("unsubscribe", _("Message bounced"), _("A message came back.")),
+    "message.complained": Told("report", _("Reported as spam"), _("The person reported a message as spam.")),
+    "message.opened": Told("drafts", _("Message opened"), _("A message was opened.")),
+    "message.clicked": Told(
+        "ads_click", _("Link clicked"), _("A link in a message was clicked."), _("The link %(subject)s was clicked.")
+    ),
+    "message.unsubscribed": Told("unsubscribe", _("Unsubscribed"), _("The person unsubscribed through a message.")),
+    "consent.granted": Told("verified_user", _("Consent granted"), _("The person consented.")),
+    "consent.withdrawn": Told("remove_moderator", _("Consent withdrawn"), _("The person withdrew a consent.")),
+    "points.earned": Told(
+        "add_circle", _("Points earned"), _("Earned points."), _("Earned %(subject)s points.")
+    ),
+    "points.released": Told(
+        "lock_open", _("Points released"), _("Points can be used now."), _("%(subject)s points can be used now.")
+    ),
+    "points.spent": Told("redeem", _("Points spent"), _("Spent points."), _("Spent %(subject)s points.")),
+    "points.locked": Told(
+        "lock", _("Points locked"), _("Points were locked."), _("%(subject)s points were locked.")
+    ),
+    "points.unlocked": Told(
+        "lock_open", _("Points unlocked"), _("Points were unlocked."), _("%(subject)s points were unlocked.")
+    ),
+    "points.expired": Told(
+        "hourglass_disabled", _("Points expired"), _("Points expired."), _("%(subject)s points expired.")
+    ),
+    "points.reversed": Told(
+        "undo", _("Points taken back"), _("Points were taken back."), _("%(subject)s points were taken back.")
+    ),
+    "points.refunded": Told(
+        "undo", _("Points given back"), _("Points were given back."), _("%(subject)s points were given back.")
+    ),
+    "points.adjusted": Told(
+        "tune", _("Points corrected"), _("Points were corrected."), _("Points were corrected by %(subject)s.")
+    ),
+    "points.transferred": Told(
+        "swap_horiz", _("Points transferred"), _("Points were transferred."), _("%(subject)s points were transferred.")
+    ),
+    "points.expiring": Told(
+        "hourglass_top", _("Points expire soon"), _("Points expire soon."), _("%(subject)s points expire soon.")
+    ),
+    "member.joined": Told("card_membership", _("Joined the program"), _("Joined the program.")),
+    "member.left": Told("person_remove", _("Left the program"), _("Left the program.")),
+    "tier.changed": Told(
+        "military_tech", _("Tier changed"), _("The tier changed."), _("The tier is now “%(subject)s”.")
+    ),
+}  # fmt: skip
+_WEB_WORDS: dict[str, Told] = {
+    "page_viewed": Told("web", _("Page viewed"), _("Looked at a page."), _("Looked at the page %(subject)s.")),
+    "product_viewed": Told(
+        "visibility", _("Product viewed"), _("Looked at a product."), _("Looked at the product %(subject)s.")
+    ),
+    "cart_updated": Told("shopping_cart", _("Cart changed"), _("Changed the cart.")),
+    "purchase": Told("shopping_bag", _("Purchase"), _("Bought something."), _("Bought for %(subject)s.")),
+}
+# Where the name of what an event is about stands, when it is no row of ours.
+_SUBJECT_KEYS = {
+    "message.clicked": ("url",),
+    "message.sent": ("step",),
+    "message.failed": ("step",),
+    "page_viewed": ("title", "url"),
+    "product_viewed": ("name", "title", "sku"),
+    "purchase": ("amount",),
+    "tier.changed": ("tier", "to"),
+}
+_CHANNELS: dict[str, Text] = {
+    "email": _("email"),
+    "sms": _("text message"),
+    "whatsapp": _("WhatsApp"),
+    "telegram": _("Telegram"),
+    "push": _("push notification"),
+    "letter": _("letter"),
+    "webhook": _("webhook"),
+}
+CHANNELS = tuple(_CHANNELS)
+
+Name = Callable[[Collection[int]], Mapping[int, Subject]]
+_subjects: dict[str, Name] = {}
+
+
+def subject(kind: str) -> Callable[[Name], Name]:
+    """Decorator: the function names rows of `kind` (a value of `names.FACTS`), a fixed number of queries for all;
+    raises ValueError for a second one."""
+
+    def decorate(name: Name) -> Name:
+        if kind in _subjects:
+            raise ValueError(f"{kind} is named twice")
+        _subjects[kind] = name
+        return name
+
+    return decorate
+
+
+def subjects(facts: Iterable[tuple[str, int | None]]) -> dict[tuple[str, int], Subject]:
+    """What facts are about, by (kind, ref); one call per kind."""
+    wanted: dict[str, set[int]] = {}
+    for name, ref in facts:
+        kind = FACTS.get(name, "")
+        if ref is not None and kind in _subjects:
+            wanted.setdefault(kind, set()).add(ref)
+    return {(kind, ref): one for kind, refs in wanted.items() for ref, one in _subjects[kind](refs).items()}
+
+
+def group_of(name: str) -> str:
+    """The group of `GROUPS` that an event belongs to."""
+    if name in FACTS:
+        return _GROUP_OF_PREFIX.get(name.partition(".")[0], "other")
+    return "web" if name in WEB else "other"
+
+
+def names_in(groups: Collection[str], known: Iterable[str]) -> list[str]:
+    """The event names, of all that exist, that belong to these groups."""
+    return [name for name in known if group_of(name) in groups]
+
+
+def title_of(name: str, title: Mapping[str, str] | None = None) -> str:
+    """What people call a type: what they wrote down, else our own words, else its name."""
+    if title:
+        return localized(dict(title), name)
+    told = FACT_WORDS.get(name) or _WEB_WORDS.get(name)
+    return str(told.title) if told else name
+
+
+def words(
+    name: str,
+    properties: Mapping[str, Any],
+    *,
+    title: Mapping[str, str] | None = None,
+    about: Subject | None = None,
+) -> Words:
+    """One event in the active language; `about` is what `subjects` found for it."""
+    group = group_of(name)
+    told = FACT_WORDS.get(name) or _WEB_WORDS.get(name)
+    shown = title_of(name, title)
+    if told is None or title:
+        return Words(group, told.icon if told else _ICON_OF_GROUP.get(group, "bolt"), shown, shown)
+    named, keys = (about.name, frozenset[str]()) if about else _named(name, properties)
+    channel = _CHANNELS.get(str(properties.get("channel")))
+    parts = {"subject": named, "channel": str(channel or "")}
+    needs_channel = told.named is not None and "%(channel)s" in str(told.named)
+    if named and told.named is not None and (channel or not needs_channel):
+        sentence = str(told.named) % parts
+        keys |= {"channel"} if needs_channel else set()
+    else:
+        sentence, keys = str(told.plain), frozenset()
+    return Words(group, told.icon, shown, sentence, about.url if about else "", keys)
+
+
+def _named(name: str, properties: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
+    keys: Sequence[str] = ("points",) if name.startswith("points.") else _SUBJECT_KEYS.get(name, ())
+    for key in keys:
+        value = properties.get(key)
+        if isinstance(value, bool) or value in (None, ""):
+            continue
+        if name == "purchase":
+            currency = properties.get("currency")
+            amount = number_format(value) if isinstance(value, int | float) else str(value)
+            return (f"{amount} {currency}", frozenset({key, "currency"})) if currency else (amount, frozenset({key}))
+        if isinstance(value, int | float):
+            return number_format(value), frozenset({key})
+        return str(value)[:120], frozenset({key})
+    return "", frozenset()
+
+
+def late(seconds: float) -> str:
+    """A length of time in one rounded unit, for lateness: "5 min"."""
+    for unit, text in ((86_400, gettext("%d d")), (3600, gettext("%d h")), (60, gettext("%d min"))):
+        if seconds >= unit:
+            return text % round(seconds / unit)
+    return pgettext("seconds", "%d s") % round(seconds)
