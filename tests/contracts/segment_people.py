@@ -14,7 +14,7 @@ from django.db import connection
 from loyalty.events import partitions, types
 from loyalty.kit.periods import Period
 from loyalty.kit.sql import Sql, fetch
-from tests.contracts import segment_insights
+from tests.contracts import segment_contacts, segment_insights
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ZONE = "Europe/Berlin"
@@ -46,7 +46,20 @@ NUMBERS = [0, 1, -1, 5, 5.0, 50, 49.99, -3.5, 1e-7, 0.1, 999999999999999, -(10**
 WILD_NUMBERS = [1e300, -1e300, 10**59, 10**60]
 WINDOWS = ["90s", "15m", "24h", "7d", "90d", "365d", "2w", "1 month", "3 calendar days"]
 DAYS = ["2024-02-29", "2026-11-21", "2026-11-14", "2026-11-15", "1980-11-22", "1999-11-28", "2000-02-28", "2026-10-25"]
-INSTANTS = ["2026-11-21T12:00:00Z", "2026-11-14T12:00:00+00:00", "2026-11-14T13:00:00.000001+01:00", "2026-10-25T02:30"]
+INSTANTS = ["2026-11-21T12:00:00Z", "2026-11-14T12:00:00+00:00", "2026-11-14T13:00:00.000001+01:00"]
+# The hour that comes twice, the one that there is not, and the first instant after it.
+INSTANTS += [
+    "2026-10-25T02:30",
+    "2026-03-29T02:30",
+    "2026-03-29T02:59:30.5",
+    "2026-03-29T03:00",
+    "2026-03-29T01:00:00Z",
+]
+BORDERS = [
+    datetime(2026, 3, 29, 1, tzinfo=UTC),
+    datetime(2026, 10, 25, 1, tzinfo=UTC),
+    datetime(2026, 11, 14, 23, tzinfo=UTC),
+]
 NAMES = ["purchase", "page_view", "never_seen"]
 ATTRIBUTES = {
     "score": "number",
@@ -56,9 +69,12 @@ ATTRIBUTES = {
     "plan": "choice",
     "tags": "list",
     "note": "text",
+    "location": "geo",
+    "shop": "geo",
 }
 COLUMNS = ["country", "city", "email", "postcode"]
 KINDS = {"number": "number", "money": "number", "date": "date", "boolean": "boolean", "choice": "text", "list": "list"}
+KINDS["geo"] = "geo"
 
 
 @dataclass
@@ -70,6 +86,7 @@ class Person:
     consents: dict[tuple[str, str], str] = field(default_factory=dict)
     segments: set[str] = field(default_factory=set)
     insights: dict[str, Any] = field(default_factory=dict)
+    contacts: dict[str, Any] = field(default_factory=dict)
 
 
 def some_value(draw: random.Random) -> Any:
@@ -88,9 +105,7 @@ def some_value(draw: random.Random) -> Any:
 
 def some_instant(draw: random.Random) -> datetime:
     opening = Period.parse(draw.choice(WINDOWS)).subtract_from(NOW, ZONE)
-    border = draw.choice(
-        [opening, NOW, datetime(2026, 11, 14, 23, tzinfo=UTC), NOW - timedelta(days=draw.randrange(400))]
-    )
+    border = draw.choice([opening, NOW, draw.choice(BORDERS), NOW - timedelta(days=draw.randrange(400))])
     return border + draw.choice([timedelta(0), TICK, -TICK, timedelta(hours=1), timedelta(days=-1)])
 
 
@@ -103,7 +118,9 @@ def person(draw: random.Random, number: int) -> Person:
         "plan": WORDS,
         "tags": [[], ["gold", "DE"], [5, "ö", True]],
         "note": WORDS,
-        "unheard": WORDS + NUMBERS,
+        "unheard": WORDS + NUMBERS + INSTANTS,
+        "location": segment_contacts.PLACES,
+        "shop": segment_contacts.PLACES + segment_contacts.NO_PLACES,
     }
     attributes = {}
     for key, values in fitting.items():
@@ -118,10 +135,11 @@ def person(draw: random.Random, number: int) -> Person:
             properties["amount"] = draw.choice(NUMBERS)
         found.events.append((some_instant(draw), 0, draw.choice(NAMES[:2]), draw.choice([properties] * 5 + [None])))
     for channel in ("email", "sms"):
-        for purpose in ("marketing", "tracking"):
+        for purpose in ("marketing", "tracking", "service"):
             if draw.random() < 0.6:
                 found.consents[channel, purpose] = draw.choice(["granted", "withdrawn"])
     found.insights = segment_insights.drawn(draw)
+    found.contacts = segment_contacts.drawn(draw, some_instant)
     found.segments = {key for key in ("inner", "empty") if key == "inner" and draw.random() < 0.5}
     return found
 
@@ -129,7 +147,6 @@ def person(draw: random.Random, number: int) -> Person:
 def stored(people: list[Person]) -> dict[int, Person]:
     """Write the people straight into the tables; the same by id."""
     first = fetch(Sql("SELECT coalesce(max(id), 0) FROM customer"))[0][0]
-    digest = b"\x01" * 16
     with connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO attribute (key, type, name, choices, learned, created_at)"
@@ -141,11 +158,17 @@ def stored(people: list[Person]) -> dict[int, Person]:
             " SELECT key, '{}', '{\"all\": []}', '', false, now() FROM unnest(ARRAY['inner', 'empty']) key"
         )
         moments = [moment for one in people for moment, *_ in one.events]
+        moments += [at for one in people for _, facts in one.contacts["messages"] for _, at in facts]
         partitions.ensure(min(moments), max(moments))
         ids = types.type_ids(NAMES[:2])
         for number, one in enumerate(people, first + 1):
             one.id = number
-            columns = {**one.columns, "email_digest": digest if one.columns["email"] is not None else None}
+            columns = {**one.columns, "phone": one.contacts["phone"]}
+            columns |= {
+                f"{kind}_digest": None if columns[kind] is None else segment_contacts.digest(one, kind)
+                for kind in ("email", "phone")
+            }
+            columns["restricted_at"] = NOW if one.contacts["restricted"] else None
             cursor.execute(
                 f"INSERT INTO customer (id, {', '.join(columns)}, attributes, created_at, updated_at)"
                 f" OVERRIDING SYSTEM VALUE VALUES (%s, {', '.join(['%s'] * len(columns))}, %s, now(), now())",
@@ -171,4 +194,5 @@ def stored(people: list[Person]) -> dict[int, Person]:
                     [one.id, key],
                 )
     segment_insights.store(people)
+    segment_contacts.store(people)
     return {one.id: one for one in people}

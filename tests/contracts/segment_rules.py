@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.contracts import segment_insights
+from tests.contracts import segment_contacts, segment_insights, segment_sequences
 from tests.contracts.segment_people import ATTRIBUTES, COLUMNS, DAYS, INSTANTS, KINDS, NAMES, NUMBERS, WINDOWS, WORDS
 from tests.contracts.segment_twins import AGGREGATES
 
@@ -51,6 +51,7 @@ COMPARED = {
     "list": one_or_two(
         {"contains": elements, "in": st.lists(elements, min_size=1, max_size=3), "is_set": st.booleans()}
     ),
+    "geo": one_or_two({"is_set": st.booleans()}),
     "any": anything,
 }
 FIELDS = {**dict.fromkeys(COLUMNS, "text"), "birth_date": "date", "unheard": "any", "missing_one": "any"}
@@ -102,6 +103,8 @@ leaves = st.one_of(
     st.sampled_from(sorted(FIELDS)).flatmap(attribute_rule),
     event_rule(),
     segment_insights.leaves,
+    segment_contacts.leaves,
+    segment_sequences.leaves,
     st.sampled_from(["inner", "empty"]).map(lambda key: {"segment": key}),
     st.fixed_dictionaries(
         {"consent": st.sampled_from(["email", "sms"])},

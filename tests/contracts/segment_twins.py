@@ -4,11 +4,12 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Context, Decimal, localcontext
+from functools import lru_cache
 from typing import Any
 
 from loyalty.kit.buckets import place
 from loyalty.kit.periods import Period
-from tests.contracts import segment_insights
+from tests.contracts import segment_contacts, segment_insights, segment_sequences
 from tests.contracts.segment_people import ATTRIBUTES, BERLIN, COLUMNS, KINDS, NOW, ZONE, Person
 
 AGGREGATES = ("count", "sum", "avg", "min", "max", "first", "last", "days")
@@ -42,18 +43,32 @@ def as_number(value: Any) -> Decimal | None:
 
 
 def as_moment(value: Any) -> datetime | None:
+    return read_moment(value) if isinstance(value, str | date) else None
+
+
+@lru_cache(maxsize=10_000)
+def read_moment(value: Any) -> datetime | None:
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day, tzinfo=BERLIN).astimezone(UTC)
-    if not isinstance(value, str) or not (DAY_TEXT.fullmatch(value) or TIME_TEXT.fullmatch(value)):
+    if not (DAY_TEXT.fullmatch(value) or TIME_TEXT.fullmatch(value)):
         return None
     try:
         found = datetime.fromisoformat(value)
     except ValueError:
         return None
-    # A naive datetime is on the clocks of the shop; of an hour that comes twice the first is meant.
-    return (found if found.tzinfo else found.replace(tzinfo=BERLIN)).astimezone(UTC)
+    return found.astimezone(UTC) if found.tzinfo else on_the_clock(found)
 
 
+def on_the_clock(wall: datetime) -> datetime:
+    """A naive time is on the clocks of the shop: of an hour that comes twice the first is meant, one that there is not
+    moves to the first whole minute that there is.
+    """
+    while (found := wall.replace(tzinfo=BERLIN).astimezone(UTC)).astimezone(BERLIN).replace(tzinfo=None) != wall:
+        wall = wall.replace(second=0, microsecond=0) + timedelta(minutes=1)
+    return found
+
+
+@lru_cache
 def opening(window: str) -> datetime:
     return Period.parse(window).subtract_from(NOW, ZONE)
 
@@ -240,9 +255,11 @@ def event_counts(event: tuple[datetime, int, str, Any], rule: dict[str, Any]) ->
             ends = as_moment(date.fromisoformat(rule["to"]) + timedelta(days=1))
         if not at < ends:
             return False
-    return all(
-        all_compare((properties or {}).get(k), shorthand(said), "any") for k, said in rule.get("where", {}).items()
-    )
+    return properties_hold(properties, rule.get("where", {}))
+
+
+def properties_hold(properties: Any, where: dict[str, Any]) -> bool:
+    return all(all_compare((properties or {}).get(key), shorthand(said), "any") for key, said in where.items())
 
 
 TWINS: dict[str, Callable[[Person, dict[str, Any]], bool]] = {
@@ -254,11 +271,17 @@ TWINS: dict[str, Callable[[Person, dict[str, Any]], bool]] = {
     ),
     "bucket": lambda one, rule: rule.get("from", 0) <= place(rule["bucket"], one.id) < rule["to"],
     "insight": segment_insights.twin,
+    "list": segment_contacts.list_twin,
+    "reachable": segment_contacts.reachable_twin,
+    "geo": lambda one, rule: segment_contacts.geo_twin(one, rule, as_number),
+    "message": segment_contacts.message_twin,
+    "sequence": lambda one, rule: segment_sequences.twin(one, rule, properties_hold),
 }
 
 
 def twin(one: Person, rule: dict[str, Any]) -> bool:
-    for kind, judge in (("all", all), ("any", any), ("none", lambda found: not any(found))):
+    for kind in ("all", "any", "none"):
         if kind in rule:
-            return judge([twin(one, inner) for inner in rule[kind]])
+            verdicts = (twin(one, inner) for inner in rule[kind])
+            return all(verdicts) if kind == "all" else any(verdicts) == (kind == "any")
     return TWINS[next(key for key in rule if key in TWINS)](one, rule)
