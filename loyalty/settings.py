@@ -229,6 +229,8 @@ SIDEBAR = [
             ("admin:consent_consententry_changelist", _("Consent"), "verified_user", "consent.view_consententry"),
             ("admin:consent_suppression_changelist", _("Suppressions"), "block", "consent.view_suppression"),
             ("admin:customers_attribute_changelist", _("Attributes"), "sell", "customers.view_attribute"),
+            ("admin:customers_source_changelist", _("Sources"), "input", "customers.view_source"),
+            ("admin:customers_quality", _("Data quality"), "fact_check", "customers.view_customer"),
             ("admin:events_eventtype_changelist", _("Events"), "bolt", "events.view_eventtype"),
         ],
     ),
