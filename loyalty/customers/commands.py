@@ -12,6 +12,7 @@ from loyalty.customers.imports import Chunk, Column, ImportReport, Written, run_
 from loyalty.kit import clock
 from loyalty.kit.problems import Problems
 
+REASONS_SHOWN = 10
 _DELIMITERS = {name: mark for mark, name in DELIMITERS.items()} | {mark: mark for mark in DELIMITERS}
 
 
@@ -96,6 +97,12 @@ class ImportCommand(BaseCommand):
             )
             for line, text in report.examples:
                 self.stdout.write(f"  line {line}: {text}")
+        if len(report.reasons) > 1:
+            for reason, count in report.reasons.most_common(REASONS_SHOWN):
+                self.stdout.write(f"  {count:,} x {reason}")
+        if report.learned:
+            found = ", ".join(f"{name} ({type_})" for name, type_ in sorted(report.learned.items()))
+            self.stdout.write(f"Unknown columns {'would become' if dry_run else 'became'} attributes: {found}")
         if dry_run:
             self.stdout.write("Dry run: nothing was written.")
 

@@ -24,7 +24,7 @@ class AttributeDocument(BaseModel):
     type: Literal["text", "number", "money", "date", "boolean", "choice", "list", "geo"]
     name: str | dict[str, str] = Field(default_factory=dict)
     choices: list[str] | dict[str, str | dict[str, str]] | None = None
-    source_class: str | None = None
+    source_class: Literal["zero", "first", "second", "third"] | None = None
     purpose: str | None = None
 
     @model_validator(mode="after")

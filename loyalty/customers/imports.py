@@ -26,13 +26,15 @@ import gc
 import hashlib
 import io
 import json
+import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from django.db import transaction
 from tqdm import tqdm
@@ -45,6 +47,8 @@ __all__ = ["Chunk", "Column", "ImportReport", "Written", "run_import"]
 
 # 20,000 rows are about 0.5 s of work: long enough to spread the cost of a commit, short enough to hold nobody up.
 CHUNK_ROWS = 20_000
+REASON_MAX = 200
+_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"[^\"]*\"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +68,22 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What became of a chunk: rows taken, of which new or changed; refused ones as (index in the chunk, problems)."""
+    """What became of a chunk: rows taken, of which new or changed; refused ones as (index in the chunk, problems);
+    fields that nobody had announced, with the types guessed for them."""
 
     accepted: int
     created: int = 0
     changed: int = 0
     rejected: Sequence[tuple[int, Sequence[Problem]]] = ()
+    learned: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class ImportReport:
-    """The sums of one run; `resumed_at` is the line where an earlier run had stopped (0: from the top)."""
+    """The sums of one run; `resumed_at` is the line where an earlier run had stopped (0: from the top).
+
+    `reasons` counts what was wrong with refused rows, without their values; `finished` is False when time ran out.
+    """
 
     accepted: int = 0
     created: int = 0
@@ -84,6 +93,24 @@ class ImportReport:
     rejected_path: Path | None = None
     seconds: float = 0.0
     examples: list[tuple[int, str]] = field(default_factory=list)
+    reasons: Counter[str] = field(default_factory=Counter)
+    learned: dict[str, str] = field(default_factory=dict)
+    finished: bool = True
+
+
+class Taken(Problems):
+    """Another process moved the job's cursor meanwhile; nothing was written twice."""
+
+
+class RejectSink(Protocol):
+    """Where refused rows go: (line, cells, problems) inside the chunk's transaction; `size` bytes so far."""
+
+    size: int
+    path: Path | None
+
+    def add(self, refused: Sequence[tuple[int, list[str], str]]) -> None: ...
+    def __enter__(self) -> "RejectSink": ...
+    def __exit__(self, *_: object) -> None: ...
 
 
 def run_import(
@@ -104,8 +131,15 @@ def run_import(
     restart: bool = False,
     progress: bool = True,
     chunk_rows: int = CHUNK_ROWS,
+    job: ImportJob | None = None,
+    rejects: RejectSink | None = None,
+    seconds: float | None = None,
 ) -> ImportReport:
-    """Import the file (see the module); `options` are further choices that make another import of the same file."""
+    """Import the file (see the module); `options` are further choices that make another import of the same file.
+
+    A caller with a `job` of its own goes on at that one's cursor; `rejects` takes refused rows instead of a file.
+    After `seconds` the import stops behind a chunk, to be gone on with.
+    """
     began = time.perf_counter()
     mapping, options = dict(mapping or {}), dict(options or {})
     opened = open_csv(
@@ -117,9 +151,11 @@ def run_import(
         encoding=encoding,
         delimiter=delimiter,
     )
-    job = _begin(opened, job_kind, {"map": mapping, "delimiter": opened.delimiter, **options}, dry_run, restart, now)
+    job = job or _begin(
+        opened, job_kind, {"map": mapping, "delimiter": opened.delimiter, **options}, dry_run, restart, now
+    )
     report = ImportReport(resumed_at=job.cursor_line if job.cursor_bytes > opened.start else 0)
-    rejects = Rejects((rejected_folder or Path()) / f"rejected-{path.stem}.csv", opened, job.rejected_bytes)
+    rejects = rejects or Rejects((rejected_folder or Path()) / f"rejected-{path.stem}.csv", opened, job.rejected_bytes)
     bar = tqdm(
         total=opened.size, initial=job.cursor_bytes, unit="B", unit_scale=True, disable=None if progress else True
     )
@@ -138,11 +174,16 @@ def run_import(
             report.created += written.created
             report.changed += written.changed
             report.rejected += len(refused)
+            report.learned |= written.learned
+            report.reasons.update(reason for _line, _cells, text in refused for reason in _reasons(text))
             report.examples += [(line, text) for line, _cells, text in refused[: 5 - len(report.examples)]]
             bar.update(end.end - bar.n)
             sweep()
+            if seconds is not None and time.perf_counter() - began >= seconds:
+                report.finished = end.end >= opened.size
+                break
     report.seconds = time.perf_counter() - began
-    if not dry_run:
+    if not dry_run and report.finished:
         ImportJob.objects.filter(pk=job.pk).update(state=ImportJob.State.FINISHED, finished_at=now)
     report.rejected_path = rejects.path if rejects.size else None
     return report
@@ -196,7 +237,7 @@ def _hold(job: ImportJob) -> None:
         return
     cursor = ImportJob.objects.select_for_update().values_list("cursor_bytes", flat=True).get(pk=job.pk)
     if cursor != job.cursor_bytes:
-        raise Problems([Problem(job.file_name, "is being imported by another process", "let that one finish")])
+        raise Taken([Problem(job.file_name, "is being imported by another process", "let that one finish")])
 
 
 def _advance(job: ImportJob, end: Line, written: Written, rejected: int, rejected_bytes: int, now: datetime) -> None:
@@ -240,14 +281,20 @@ def _text(problems: Sequence[Problem]) -> str:
     return "; ".join(str(problem) for problem in problems)
 
 
-class Rejects:
+def _reasons(text: str) -> list[str]:
+    """The reasons of a refused row without the values that they quote, so that equal ones are counted together."""
+    return [_QUOTED.sub("…", reason.partition(" (")[0])[:REASON_MAX] for reason in text.split("; ")]
+
+
+class Rejects(RejectSink):
     """The file of refused rows: line, problems, then the row as it came; made when the first one is refused.
 
     What an interrupted run wrote behind the last commit is cut off first (`keep` bytes are known to be right).
     """
 
     def __init__(self, path: Path, opened: Opened, keep: int) -> None:
-        self.path = path
+        self.path: Path | None = path
+        self._path = path
         self.size = keep if keep and path.exists() else 0
         self._opened = opened
         self._stream: BinaryIO | None = None
@@ -266,7 +313,7 @@ class Rejects:
         text = io.StringIO()
         writer = csv.writer(text, delimiter=self._opened.delimiter, lineterminator="\n")
         if self._stream is None:
-            self._stream = self.path.open("r+b" if self.size else "wb")
+            self._stream = self._path.open("r+b" if self.size else "wb")
             self._stream.truncate(self.size)
             self._stream.seek(self.size)
         if self.size == 0:

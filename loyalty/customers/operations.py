@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
@@ -12,13 +12,14 @@ from django.db import IntegrityError, transaction
 from loyalty.customers import identities, merge
 from loyalty.customers.catalog import LEARNED_MAX, attribute_fields
 from loyalty.customers.joining import Overtaken, join_people
-from loyalty.customers.models import Attribute
+from loyalty.customers.models import Attribute, Source
 from loyalty.customers.queries import Owner, by_address, by_external_id, former_ids, identity_owners
 from loyalty.customers.rows import Key, Person, Reader, fold, reader_of, taken
 from loyalty.customers.sources import source_id
 from loyalty.kit.digests import address_digest
-from loyalty.kit.problems import Problem
+from loyalty.kit.problems import Problem, Problems
 from loyalty.kit.sql import execute, fetch, sql
+from loyalty.kit.uses import uses
 
 # Two transactions that make the same people at once: the later one starts over and finds them. More than one repetition
 # needs a third party each time.
@@ -30,13 +31,15 @@ LOCK_BUCKETS = 64
 
 @dataclass(frozen=True, slots=True)
 class Upserted:
-    """`ids[i]` is the customer of row i (None: rejected); rows accepted, of which people new or really changed."""
+    """`ids[i]` is the customer of row i (None: rejected); rows accepted, of which people new or really changed;
+    attributes that nobody had announced, with their types."""
 
     accepted: int
     rejected: list[tuple[int, list[Problem]]]
     ids: list[int | None]
     created: int = 0
     changed: int = 0
+    learned: Mapping[str, str] = field(default_factory=dict)
 
 
 def upsert_customers(
@@ -100,7 +103,7 @@ def _upsert(
     for person in people:
         for index in person.rows:
             ids[index] = person.customer_id
-    return Upserted(len(rows) - len(problems), sorted(problems.items()), ids, created=len(new), changed=changed)
+    return Upserted(len(rows) - len(problems), sorted(problems.items()), ids, len(new), changed, dict(reader.learned))
 
 
 def _read(
@@ -144,7 +147,9 @@ def _learn(reader: Reader, *, now: datetime, source: int) -> None:
 def _find(people: list[Person], *, now: datetime) -> tuple[list[Person], list[tuple[Person, Problem]]]:
     """Give the people that exist their ids, two of the same customer become one; (people, refused with the reason)."""
     external_ids = by_external_id(one.external_id for one in people if one.external_id is not None)
-    former = former_ids(one.external_id for one in people if one.external_id is not None and one.external_id not in external_ids)
+    former = former_ids(
+        one.external_id for one in people if one.external_id is not None and one.external_id not in external_ids
+    )
     for person in people:
         person.customer_id = external_ids.get(person.external_id or "")
         if person.external_id in former:
@@ -253,3 +258,50 @@ def save_attribute(attribute: Attribute, *, now: datetime) -> None:
             "created_at": now,
         },
     )
+
+
+# Removing a value is an update of the profile; more than this many belong into an import that clears the field.
+DELETED_MAX = 100_000
+
+
+def delete_attribute(*, key: str, now: datetime, actor: str | None = None) -> int:
+    """Delete the attribute and its values, which stay in the history; how many people had one.
+
+    Raises Problems while a segment, flow or template names it, and for more than DELETED_MAX people.
+    """
+    with transaction.atomic():
+        problems = [
+            Problem("", f"{use.kind} {use.key!r} uses the attribute {key!r}", "change that first")
+            for use in uses("attribute", key)
+        ]
+        if problems:
+            raise Problems(problems)
+        Attribute.objects.select_for_update().filter(key=key).delete()
+        count = sql(
+            "SELECT count(*) FROM (SELECT FROM customer WHERE attributes ? {key} LIMIT {most}) AS found",
+            key=key,
+            most=DELETED_MAX + 1,
+        )
+        if fetch(count)[0][0] > DELETED_MAX:
+            remedy = "clear it with an import (--empty clear) first"
+            raise Problems([Problem("", f"more than {DELETED_MAX:,} people have a value", remedy)])
+        query = sql(
+            "WITH had AS MATERIALIZED (SELECT id, jsonb_build_object({key}::text, attributes -> {key}) AS before"
+            " FROM customer WHERE attributes ? {key} ORDER BY id FOR UPDATE),"
+            " cleared AS (UPDATE customer c SET attributes = c.attributes - {key}, updated_at = {now}"
+            " FROM had WHERE c.id = had.id RETURNING c.id),"
+            " revised AS (INSERT INTO customer_revision (customer_id, at, source_id, actor, reason, before)"
+            " SELECT id, {now}, {source}, {actor}, {reason}, before FROM had)"
+            " INSERT INTO customer_change (customer_id) SELECT id FROM cleared",
+            key=key,
+            now=now,
+            source=source_id("admin", now=now),
+            actor=actor,
+            reason="attribute deleted",
+        )
+        return execute(query)
+
+
+def save_source(*, source_id: int, source_class: str | None, name: dict[str, str]) -> None:
+    """Say how values from a source are known, and what it is called."""
+    Source.objects.filter(pk=source_id).update(source_class=source_class, name=name)

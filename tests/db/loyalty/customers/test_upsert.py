@@ -179,7 +179,7 @@ def test_references_are_resolved_by_one_query_per_kind() -> None:
         connection,
     ) as queries:
         assert resolve(references) == [ids[0], ids[1], ids[0], ids[1], ids[0], ids[1], None, None, None, None, None]
-    assert len(queries) == 4
+    assert len(queries) == 5
 
 
 def test_unknown_ids_in_events_become_customers() -> None:
@@ -202,4 +202,4 @@ def test_the_number_of_queries_does_not_grow_with_the_batch() -> None:
         return len(queries)
 
     upsert({"external_id": "x", "attributes": {"n": 0}})
-    assert queries_of(1) == queries_of(200) == 19
+    assert queries_of(1) == queries_of(200) == 20
