@@ -48,3 +48,11 @@ def users_of(references: References, keys: Iterable[str]) -> set[str]:
         waiting = {user for user, used in references.items() if used & waiting} - found
         found |= waiting
     return found
+
+
+def levels(references: References) -> dict[str, int]:
+    """How many segments stand one below the other under each, itself not counted: where a drawing puts it."""
+    found: dict[str, int] = {}
+    for key in ordered(references):
+        found[key] = max((found.get(inner, -1) + 1 for inner in references[key] if inner in references), default=0)
+    return found

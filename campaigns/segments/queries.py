@@ -1,47 +1,56 @@
 """Reading segments: their documents, members, previews and explanations."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
 
-from django.db import OperationalError, connection, transaction
 from django.utils.translation import gettext
-from psycopg.errors import QueryCanceled
 
 from campaigns.segments import compile as compiler
-from campaigns.segments import dependencies, tree
+from campaigns.segments import dependencies, differing, estimates, judging, sampling, tree, usage
 from campaigns.segments import references as outside
+from campaigns.segments.differing import Difference
 from campaigns.segments.models import Segment
 from campaigns.segments.operator import operators
 from campaigns.segments.stored import references, stored_segments
 from loyalty.customers.catalog import attribute_fields
 from loyalty.kit.problems import Problem, Problems
-from loyalty.kit.sql import Sql, fetch, fetch_dicts, sql
+from loyalty.kit.sql import Sql, fetch, sql
 
 SAMPLE = 10
-# Somebody waits in front of a page; a rule that takes longer is told so.
-ASK_TIMEOUT = "10s"
-# Hash tables of event subqueries over a million customers must fit, else PostgreSQL probes them row by row.
-ASK_MEMORY = "128MB"
+# Fewer hits than this in a sample say little about how many there are, so that counting everybody is worth a try.
+RARE = 50
 
 
 @dataclass(frozen=True, slots=True)
 class NodeCount:
-    """How many customers one node of a rule holds for."""
+    """How many customers one node of a rule holds for: about `count`, and `low` to `high` in 95 of 100 cases (all the
+    same when counted).
+    """
 
     where: str
     sentence: str
     count: int
+    low: int
+    high: int
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Who a rule would hold for: `nodes` in the order they were written, the whole rule first."""
+    """Who a rule would hold for: `nodes` in the order they were written, the whole rule first.
+
+    `exact` says that `count` was counted, not estimated from `looked_at` of `total` customers; the whole rule may be
+    exact while inner nodes are not. `sample` is some of those it holds for.
+    """
 
     count: int
+    low: int
+    high: int
+    exact: bool
+    looked_at: int
     total: int
     sample: list[dict[str, Any]]
     nodes: list[NodeCount]
@@ -64,6 +73,41 @@ class Explanation:
     matches: bool
     member_since: datetime | None
     nodes: list[NodeVerdict]
+
+
+@dataclass(frozen=True, slots=True)
+class GraphNode:
+    """A segment, or what it reads (event, list; level -1), or who uses it (flow; the last level). Segments that refer
+    to no other are at level 0.
+    """
+
+    kind: str
+    key: str
+    name: Any
+    level: int
+    members: int | None = None
+    build_ms: int | None = None
+    built_at: datetime | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GraphEdge:
+    """What is used, and by what; `how` as in `usage.Use`."""
+
+    from_kind: str
+    from_key: str
+    to_kind: str
+    to_key: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """What hangs together."""
+
+    nodes: list[GraphNode]
+    edges: list[GraphEdge]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,27 +194,66 @@ def members(segment_id: int, *, after: int = 0, limit: int = 100) -> list[Member
     return [Member(*row) for row in rows]
 
 
-def preview(rule: tree.Rule, *, now: datetime, sample: int = SAMPLE) -> Preview:
-    """Count, sample and the count at every node, from one scan of the customers (and one more for the sample)."""
-    context = compiler.context([rule], now=now)
-    columns, combined = _columns(rule, [compiler.compiled(leaf, context) for leaf in tree.leaves(rule)])
-    counts = sql(
-        "SELECT count(*){counts} FROM (SELECT {columns} FROM customer c OFFSET 0) x",
-        counts=Sql("").join(sql(", count(*) FILTER (WHERE {node})", node=node) for node in combined),
-        columns=columns,
-    )
-    picked = sql(
-        """WITH hit AS MATERIALIZED (SELECT c.id FROM customer c WHERE {condition} LIMIT {sample})
-        SELECT c.id, c.external_id, c.first_name, c.last_name, c.email, c.country
-        FROM hit JOIN customer c USING (id) ORDER BY c.id""",
-        condition=compiler.compiled(rule, context),
-        sample=sample,
-    )
-    with _bounded():
-        total, *found = fetch(counts)[0]
-        people = fetch_dicts(picked) if sample and found[0] else []
-    nodes = [NodeCount(node.where, sentence(node), count) for node, count in zip(tree.walk(rule), found, strict=True)]
-    return Preview(found[0], total, people, nodes)
+def preview(rule: tree.Rule, *, now: datetime, sample: int = SAMPLE, exact: bool = False) -> Preview:
+    """Count, sample and the count at every node: of everybody where there are few customers or with `exact`, else
+    estimated from some within a fraction of a second. The whole rule is counted where that is cheap, too.
+    """
+    with judging.bounded():
+        whole = exact or sampling.few_customers(sampling.SMALL)
+        counted = (sampling.count_all if whole else sampling.count_some)(rule, now=now, sample=sample)
+        found = [estimates.estimate(hits, counted.looked_at, counted.total) for hits in counted.hits]
+        matching = counted.matching
+        if counted.hits[0] < RARE and not found[0].exact:
+            cheap = sampling.count_cheaply(rule, now=now, sample=sample)
+            if cheap is not None:
+                found[0], matching = estimates.known(cheap[0]), cheap[1]
+        people = sampling.people(matching)
+    root = found[0]
+    nodes = [
+        NodeCount(node.where, sentence(node), one.count, one.low, one.high)
+        for node, one in zip(tree.walk(rule), found, strict=True)
+    ]
+    return Preview(root.count, root.low, root.high, root.exact, counted.looked_at, counted.total, people, nodes)
+
+
+def diff(rule: tree.Rule, segment_id: int | None, *, now: datetime, sample: int = SAMPLE) -> Difference:
+    """What saving this rule would change: who joins and leaves, which flows begin for them, what it costs."""
+    return differing.difference(rule, segment_id, now=now, sample=sample)
+
+
+def graph() -> Graph:
+    """All segments with what they refer to and who uses them, for a drawing; a fixed number of queries."""
+    stored = stored_segments()
+    links = references(stored)
+    levels = dependencies.levels(links)
+    nodes = {
+        ("segment", row.key): GraphNode(
+            kind="segment",
+            key=row.key,
+            name=row.name,
+            level=levels.get(row.key, 0),
+            members=row.member_count,
+            build_ms=row.build_ms,
+            built_at=row.built_at,
+            problem=row.problem,
+        )
+        for row in Segment.objects.order_by("key")
+    }
+    edges = set()
+    for key, item in stored.items():
+        edges |= {GraphEdge("event", name, "segment", key, "asked") for name in item.reads.events}
+        for leaf in tree.leaves(item.rule):
+            named = operators.get(leaf.operator).references(leaf.parameters)
+            edges |= {GraphEdge(one.kind, one.key, "segment", key, "asked") for one in named}
+    for use in usage.all_uses(stored):
+        edges.add(GraphEdge("segment", use.segment, use.kind, use.key, use.how))
+        nodes.setdefault(
+            (use.kind, use.key), GraphNode(use.kind, use.key, use.name, max(levels.values(), default=0) + 1)
+        )
+    for edge in edges:
+        for kind, key in ((edge.from_kind, edge.from_key), (edge.to_kind, edge.to_key)):
+            nodes.setdefault((kind, key), GraphNode(kind, key, None, -1))
+    return Graph(list(nodes.values()), sorted(edges, key=lambda edge: astuple(edge)))
 
 
 def explain(rule: tree.Rule, customer_id: int, *, now: datetime, segment_id: int | None = None) -> Explanation:
@@ -178,7 +261,7 @@ def explain(rule: tree.Rule, customer_id: int, *, now: datetime, segment_id: int
     scope = sql("SELECT {id}::bigint", id=customer_id)
     context = compiler.context([rule], now=now, scope=scope)
     leaves = list(tree.leaves(rule))
-    columns, combined = _columns(rule, [compiler.compiled(leaf, context) for leaf in leaves])
+    columns, combined = judging.columns(rule, [compiler.compiled(leaf, context) for leaf in leaves])
     shown = [operators.get(leaf.operator).value(leaf.parameters, context) or Sql("NULL") for leaf in leaves]
     values = Sql(", ").join(sql("({value})::text AS {name}", value=v, name=Sql(f"v{i}")) for i, v in enumerate(shown))
     verdicts = Sql(", ").join(combined)
@@ -190,7 +273,7 @@ def explain(rule: tree.Rule, customer_id: int, *, now: datetime, segment_id: int
         shown=sql(", {values}", values=values) if leaves else Sql(""),
         id=customer_id,
     )
-    with _bounded():
+    with judging.bounded():
         rows = fetch(query)
         since = _member_since(segment_id, customer_id)
     if not rows:
@@ -217,22 +300,6 @@ def sentence(node: tree.Rule) -> str:
     }[node.kind]
 
 
-def _columns(rule: tree.Rule, conditions: Sequence[Sql]) -> tuple[Sql, list[Sql]]:
-    """One boolean column per leaf (`l0`, `l1`, ...), and each node of the rule in terms of those columns."""
-    named = [
-        sql("(({condition}) IS TRUE) AS {name}", condition=condition, name=Sql(f"l{number}"))
-        for number, condition in enumerate(conditions)
-    ]
-    numbers = {leaf.where: number for number, leaf in enumerate(tree.leaves(rule))}
-
-    def expression(node: tree.Rule) -> Sql:
-        if isinstance(node, tree.Leaf):
-            return Sql(f"l{numbers[node.where]}")
-        return compiler.combined(node.kind, [expression(inner) for inner in node.rules])
-
-    return Sql(", ").join(named), [expression(node) for node in tree.walk(rule)]
-
-
 def _member_since(segment_id: int | None, customer_id: int) -> datetime | None:
     if segment_id is None:
         return None
@@ -244,20 +311,3 @@ def _member_since(segment_id: int | None, customer_id: int) -> datetime | None:
         )
     )
     return rows[0][0] if rows else None
-
-
-@contextmanager
-def _bounded() -> Iterator[None]:
-    """A transaction with a time limit; raises Problems for a rule that takes longer."""
-    try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT set_config('statement_timeout', %s, true), set_config('work_mem', %s, true)",
-                [ASK_TIMEOUT, ASK_MEMORY],
-            )
-            yield
-    except OperationalError as error:
-        if not isinstance(error.__cause__, QueryCanceled):
-            raise
-        remedy = "narrow its windows, or move a part into a segment of its own"
-        raise Problems([Problem("rule", f"takes longer than {ASK_TIMEOUT} to answer", remedy)]) from None

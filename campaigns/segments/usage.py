@@ -5,7 +5,6 @@ A package above says so in its `segment_uses.py` (loaded at start) with `@segmen
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from campaigns.segments.stored import Stored
 
@@ -21,7 +20,7 @@ class Use:
     key: str
     how: str
     active: bool = True
-    name: Any = None
+    name: str | None = None
 
 
 Users = Callable[[], Iterable[Use]]

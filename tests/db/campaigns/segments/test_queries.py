@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from campaigns.segments import queries, tree
+from campaigns.segments import judging, queries, tree
 from campaigns.segments.models import Segment
 from loyalty.kit.problems import Problems
 from tests.db.campaigns.segments.conftest import Shop
@@ -111,7 +111,7 @@ def test_explaining_nobody_is_an_error(shop: Shop) -> None:
 
 
 def test_a_rule_that_takes_too_long_is_told_so(shop: Shop, people: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "ASK_TIMEOUT", "20ms")
+    monkeypatch.setattr(judging, "ASK_TIMEOUT", "20ms")
     slow = queries.Sql("(SELECT count(*) FROM generate_series(1, 100000000)) > 0")
     monkeypatch.setattr(queries.compiler, "compiled", lambda rule, context: slow)
     with pytest.raises(Problems, match="takes longer than 20ms"):
