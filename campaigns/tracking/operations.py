@@ -6,16 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import connection, transaction
 from psycopg import Cursor
 
-from campaigns.tracking import queries
+from campaigns.tracking import optin, queries
 from campaigns.tracking.machines import JUDGE_AFTER_SECONDS, SCAN_SECONDS
 from campaigns.tracking.models import Hit
 from campaigns.tracking.targets import is_target
+from loyalty.consent import choices, existing
+from loyalty.consent.choices import Choices
 from loyalty.consent.entries import ConsentEntry
 from loyalty.consent.operations import record as record_consent
+from loyalty.consent.optin import Confirmed
 from loyalty.events import facts
 from loyalty.kit.sql import Sql, execute, fetch, sql
 
@@ -217,6 +221,43 @@ def save_preferences(
     return _save(customer_id, message_id, wanted, source=source, now=now)
 
 
+@transaction.atomic
+def save_page(
+    *,
+    customer_id: int,
+    message_id: int,
+    wanted: Mapping[tuple[str, str], bool],
+    chosen: Choices,
+    objects: bool,
+    source: str,
+    now: datetime,
+) -> int:
+    """Everything that the preference page says, in one transaction; how many choices changed.
+
+    `objects`: who gets advertising as an existing customer has no consent to withdraw, so the objection is recorded for
+    every channel that `wanted` names.
+    """
+    if objects:
+        changed = _save(customer_id, message_id, _objections(customer_id, wanted), source=source, now=now)
+    else:
+        changed = save_preferences(
+            customer_id=customer_id, message_id=message_id, wanted=wanted, source=source, now=now
+        )
+    evidence = {"message_id": message_id} if message_id else None
+    return changed + choices.save(customer_id=customer_id, choices=chosen, source=source, evidence=evidence, now=now)
+
+
+def _objections(customer_id: int, wanted: Mapping[tuple[str, str], bool]) -> dict[tuple[str, str], bool]:
+    known = queries.choices(customer_id)
+    based = {(basis["channel"], "marketing") for basis in existing.bases_of(customer_id)}
+    return {key: False for key in {*wanted, *based} if key in known or key in based}
+
+
+def confirm(request_id: UUID, *, ip: str | None, user_agent: str | None, now: datetime) -> Confirmed:
+    """Confirm a double opt-in; see `optin.confirm`."""
+    return optin.confirm(request_id, ip=ip, user_agent=user_agent, now=now)
+
+
 def _save(
     customer_id: int, message_id: int, wanted: Mapping[tuple[str, str], bool], *, source: str, now: datetime
 ) -> int:
@@ -244,6 +285,7 @@ def _save(
         ],
         now=now,
     )
+    optin.tell(customer_id, [(*key, status) for key, status in sorted(changes.items())], source, now)
     if message_id and changes.get((queries.message_channel(message_id) or "", "marketing")) == "withdrawn":
         facts.write(
             "message.unsubscribed",

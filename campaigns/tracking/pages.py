@@ -1,8 +1,11 @@
-"""The pages where people say what they want to get: unsubscribe and preferences, in their language, without scripts.
+"""The pages where people say what they want to get: unsubscribe and confirm, in their language, without scripts.
 
 A GET only shows. A POST acts at once: the token is the permission, so there is no login, no cookie and no CSRF token
 (which mail programs that send the one-click POST of RFC 8058 could not have).
 """
+
+from ipaddress import ip_address
+from uuid import UUID
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
@@ -16,10 +19,9 @@ from campaigns.delivery import links
 from campaigns.tracking import operations, queries
 from campaigns.tracking.answers import not_found, page, try_later
 from campaigns.tracking.views import user_agent
+from loyalty.consent import optin as consent_optin
 from loyalty.kit import clock
 from loyalty.kit.tokens import BadToken
-
-TRACKING = ("email", "tracking")
 
 
 @csrf_exempt
@@ -50,7 +52,7 @@ def _unsubscribe(request: HttpRequest, said: links.Unsubscribe) -> HttpResponse:
             now=clock.now(),
         )
     reader = queries.reader(said.customer_id, said.message_id)
-    with translation.override(_language(reader)):
+    with translation.override(language_of(reader)):
         context = {
             "done": done,
             "service": said.purpose == "service",
@@ -64,60 +66,41 @@ def _unsubscribe(request: HttpRequest, said: links.Unsubscribe) -> HttpResponse:
 
 @csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
-def preferences(request: HttpRequest, token: str) -> HttpResponse:
-    """Show what the person gets, per channel, and save what they choose."""
+def confirm(request: HttpRequest, token: str) -> HttpResponse:
+    """Show the button of a double opt-in (GET), and confirm when it is pressed (POST): a scanner presses no buttons."""
     try:
-        said = links.read_preferences(token)
+        request_id = links.read_confirm(token)
     except BadToken:
         return not_found(request)
     try:
-        return _preferences(request, said)
+        return _confirm(request, request_id)
     except (OperationalError, InterfaceError):
         return try_later(request)
 
 
-def _preferences(request: HttpRequest, said: links.Preferences) -> HttpResponse:
-    reader = queries.reader(said.customer_id, said.message_id)
-    if reader is None:
+def _confirm(request: HttpRequest, request_id: UUID) -> HttpResponse:
+    now = clock.now()
+    if request.method == "POST":
+        agent = user_agent(request) or None
+        found = operations.confirm(request_id, ip=address_of(request), user_agent=agent, now=now)
+    else:
+        found = consent_optin.standing(request_id, now=now)
+    if found.request is None:
         return not_found(request)
-    decided = queries.choices(reader.customer_id)
-    channels = _channels(reader, decided)
-    saved = request.method == "POST"
-    if saved:
-        offered = [(channel, "marketing") for channel in channels] + [TRACKING]
-        nothing = "nothing" in request.POST
-        operations.save_preferences(
-            customer_id=reader.customer_id,
-            message_id=said.message_id,
-            wanted={key: not nothing and ".".join(key) in request.POST for key in offered},
-            source="preference_page",
-            now=clock.now(),
-        )
-        decided = queries.choices(reader.customer_id)
-    granted = {key for key, status in decided.items() if status == "granted"}
-    with translation.override(_language(reader)):
-        rows = [
-            {
-                "field": f"{channel}.marketing",
-                "label": channel_name(channel),
-                "hint": reader.addresses.get(channel, ""),
-                "on": (channel, "marketing") in granted,
-            }
-            for channel in channels
-        ]
+    done = found.state == consent_optin.ALREADY or (request.method == "POST" and found.state == consent_optin.CONFIRMED)
+    asked = found.request
+    reader = queries.reader(asked.customer_id, asked.message_id or 0)
+    # Preferences are offered only to whom the address is proven.
+    token = links.preferences_token(asked.customer_id) if done else ""
+    with translation.override(language_of(reader)):
         context = {
-            "saved": saved,
-            "rows": rows,
-            "tracking": TRACKING in granted,
-            "sender": reader.sender,
+            "state": "done" if done else found.state,
+            "address": queries.masked(asked.address),
+            "text": asked.text,
+            "sender": reader.sender if reader else "",
+            "preferences": f"/p/{token}" if token else "",
         }
-        return page(request, "preferences.html", context)
-
-
-def _channels(reader: queries.Reader, decided: dict[tuple[str, str], str]) -> list[str]:
-    """The channels that make sense for this person: those with an address, and those they decided on before."""
-    known = reader.addresses.keys() | {channel for channel, purpose in decided if purpose == "marketing"}
-    return [channel for channel in channel_names() if channel in known]
+        return page(request, "confirm.html", context, status=200 if done or found.state == "confirmed" else 410)
 
 
 def channel_names() -> dict[str, str]:
@@ -136,7 +119,19 @@ def channel_name(channel: str) -> str:
     return channel_names().get(channel, channel)
 
 
-def _language(reader: queries.Reader | None) -> str:
+def language_of(reader: queries.Reader | None) -> str:
     """The person's language if the pages speak it, else the one their browser asks for."""
     wanted = (reader.locale or "").split("-")[0].lower() if reader else ""
     return wanted if wanted in dict(settings.LANGUAGES) else translation.get_language() or settings.LANGUAGE_CODE
+
+
+def address_of(request: HttpRequest) -> str | None:
+    """The reader's IP address: that of the connection, or what our proxy says when the connection is the proxy's."""
+    near = request.META.get("REMOTE_ADDR", "")
+    told = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    try:
+        if told and ip_address(near).is_private:
+            return str(ip_address(told))
+        return str(ip_address(near))
+    except ValueError:
+        return None

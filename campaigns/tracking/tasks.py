@@ -3,7 +3,7 @@
 import time
 from datetime import datetime
 
-from campaigns.tracking import operations, queries
+from campaigns.tracking import ageing, operations, optin, queries
 from campaigns.tracking.machines import JUDGE_AFTER_SECONDS
 from loyalty.kit.chores import chore
 
@@ -17,3 +17,15 @@ def judge(*, now: datetime) -> int:
         return judged
     time.sleep(JUDGE_AFTER_SECONDS)
     return operations.judge(now=now)
+
+
+@chore("tracking.remind_opt_in", queue="maintenance", every=300, order=61)
+def remind_opt_in(*, now: datetime) -> int:
+    """Remind once who has not confirmed a double opt-in, where the setting asks for it."""
+    return optin.remind(now=now)
+
+
+@chore("tracking.age_consents", queue="maintenance", every=900, order=91)
+def age_consents(*, now: datetime) -> int:
+    """Look once a day for consents of people who have not been heard of for years; some of them per call."""
+    return ageing.look(now=now)

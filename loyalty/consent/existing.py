@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 
 from loyalty.kit.sql import execute, fetch, fetch_dicts, sql
 
 CHANNELS = ("email", "sms")
-SWITCH = "EXISTING_CUSTOMER_ADS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +86,8 @@ def bases_of(customer_id: int) -> list[dict[str, Any]]:
             id=customer_id,
         )
     )
+
+
+def is_on() -> bool:
+    """Whether this basis is used at all."""
+    return bool(settings.EXISTING_CUSTOMER_ADS)

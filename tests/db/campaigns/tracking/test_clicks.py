@@ -2,7 +2,7 @@
 
 import base64
 import random
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
@@ -296,7 +296,8 @@ def test_erasing_a_person_leaves_no_hit(client: Client, send: Send) -> None:
     click(client, other.message_id)
     assert [row["customer_id"] for row in personal_data.export(one.customer_id)["hit"]] == [one.customer_id]
     assert personal_data.erase([one.customer_id]) == 1
-    assert personal_data.merge(one.customer_id, other.customer_id) == 1
+    moved = personal_data.merge({other.customer_id: one.customer_id}, datetime.now(UTC))
+    assert len(moved["hit"][other.customer_id]) == 1
     assert fetch("SELECT customer_id FROM hit") == [(one.customer_id,)]
 
 
