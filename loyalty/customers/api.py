@@ -1,5 +1,4 @@
-"""HTTP: all data about one person, its history, its keys. Reading and changing one is in `loyalty.consent.api`, which
-sees consents too."""
+"""HTTP: one person's history and keys. Reading and changing one is in `loyalty.consent.api`, which sees consents too."""
 
 from datetime import datetime
 from typing import Any
@@ -15,11 +14,6 @@ from loyalty.customers.history import Origin, history, profile_at
 from loyalty.kit import clock
 
 router = Router(tags=["customers"])
-
-
-@router.get("customers/{external_id}/export", auth=ApiAuth("customers:read"), summary="All data about a person")
-def export_customer(request: HttpRequest, *, external_id: str) -> dict[str, Any]:
-    return queries.personal_data(_customer_id(external_id), external_id=external_id, now=clock.now())
 
 
 def _customer_id(external_id: str) -> int:

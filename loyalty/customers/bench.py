@@ -20,6 +20,10 @@ from loyalty.kit.digests import address_digest
 HEADER = "external_id email phone first_name last_name locale timezone country city postcode birth_date vip points shop"
 CHANGED_EVERY = 20
 TARGETS = (Target("rate", at_least=20_000), Target("again_rate", at_least=40_000))
+TABLES = (
+    "customer, customer_identity, customer_change, customer_revision, attribute, import_job, import_upload,"
+    " import_rejection"
+)
 FIRST_NAMES = ("Anna", "Ben", "Çem", "Dörte", "Emil")
 
 
@@ -44,7 +48,7 @@ class Import(Workload):
     def before_run(self) -> None:
         """No customers, no memory of the files."""
         with connection.cursor() as cursor:
-            cursor.execute("TRUNCATE customer, customer_identity, customer_change, attribute, import_job")
+            cursor.execute(f"TRUNCATE {TABLES}")
 
     def run(self) -> Done:
         """Both files; the rate is that of the first."""
