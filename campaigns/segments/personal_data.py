@@ -16,15 +16,20 @@ from loyalty.kit.erasures import (
     Return,
     by_loser,
     hold_personal_data,
+    put_back,
     share,
+    take_out,
     unshare,
 )
-from loyalty.kit.sql import execute, fetch, fetch_dicts, sql
+from loyalty.kit.sql import execute, fetch, fetch_dicts, identifier, sql
 
 
 def erase(customer_ids: Sequence[int]) -> int:
     """Remove these people from every segment and list; how many memberships ended."""
-    gone = execute(sql("DELETE FROM customer_list_member WHERE customer_id = ANY({ids})", ids=list(customer_ids)))
+    gone = sum(
+        execute(sql("DELETE FROM {t} WHERE customer_id = ANY({ids})", t=identifier(table), ids=list(customer_ids)))
+        for table in ("customer_list_member", "segment_past", "segment_foreseen")
+    )
     return gone + _end(list(customer_ids))
 
 
@@ -44,7 +49,14 @@ def export(customer_id: int) -> dict[str, list[dict[str, Any]]]:
             id=customer_id,
         )
     )
-    return {"segment_member": rows, "customer_list_member": lists}
+    past = fetch_dicts(
+        sql(
+            "SELECT s.key AS segment, p.since, p.until FROM segment_past p JOIN segment s ON s.id = p.segment_id"
+            " WHERE p.customer_id = {id} ORDER BY p.since, s.key",
+            id=customer_id,
+        )
+    )
+    return {"segment_member": rows, "segment_past": past, "customer_list_member": lists}
 
 
 def merge(pairs: Pairs, now: datetime) -> Moved:
@@ -57,6 +69,8 @@ def merge(pairs: Pairs, now: datetime) -> Moved:
     )
     moved = {"segment_member": by_loser(fetch(were))}
     _end(list(pairs))
+    moved["segment_foreseen"] = take_out(pairs, "segment_foreseen")
+    moved |= share(pairs, "segment_past", ["segment_id", "since"])
     return moved | share(pairs, "customer_list_member", ["list_id"])
 
 
@@ -74,6 +88,8 @@ def unmerge(given: Return) -> None:
         moved=json.dumps(list(given.moved.get("segment_member", ()))),
     )
     execute(query)
+    put_back(given, "segment_foreseen")
+    unshare(given, "segment_past")
     unshare(given, "customer_list_member")
 
 
@@ -110,6 +126,22 @@ TABLES = (
         _("computed from your profile and from what happened"),
         _("you get what concerns you and not the rest"),
         _KEPT,
+    ),
+    Held(
+        "segment_past",
+        _("The groups you belonged to, from when to when"),
+        _("to explain why you got a message"),
+        _("kept when you leave a group"),
+        _("you can ask why you got a message"),
+        _("as long as your profile"),
+    ),
+    Held(
+        "segment_foreseen",
+        _("When a group will have to be looked at again for you"),
+        _("to let you leave a group at the right moment"),
+        _("computed"),
+        _("you get nothing that no longer fits"),
+        _("until that moment"),
     ),
     Held(
         "customer_list_member",

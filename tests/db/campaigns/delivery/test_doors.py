@@ -67,7 +67,7 @@ def test_erasure_leaves_nothing_and_export_shows_everything(world: World) -> Non
 def test_a_merge_hands_the_messages_over(world: World) -> None:
     winner, loser = world.customers(2)
     ids = world.plan(world.dispatch(), [winner, loser])
-    assert personal_data.merge(winner, loser) == 1
+    assert personal_data.merge({loser: winner}, world.now) == {"message": {loser: [ids[1]]}}
     assert {message.customer_id for message in Message.objects.filter(pk__in=ids)} == {winner}
 
 

@@ -1,0 +1,189 @@
+"""The PDF of a person's data: for each kind of data what it is, why, from where, for what benefit, until when; then the
+profile and the newest rows. In the active language."""
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+import reportlab
+from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+from django.utils.translation import gettext, ngettext
+from reportlab.lib import colors
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.styles import ParagraphStyle
+from reportlab.lib.units import mm
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.ttfonts import TTFont
+from reportlab.platypus import Flowable, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
+
+# A page of each is enough on paper; all rows are in the files beside it.
+ROWS_SHOWN = 20
+CELL_MAX = 400
+REGULAR, BOLD = "Rights", "Rights-Bold"
+_MUTED = colors.HexColor("#5b6472")
+_LINE = colors.HexColor("#d9dde3")
+
+
+@cache
+def _fonts() -> frozenset[int]:
+    """Register the fonts that come with reportlab; the characters that they have."""
+    folder = Path(reportlab.__file__).parent / "fonts"
+    regular = TTFont(REGULAR, str(folder / "Vera.ttf"))
+    pdfmetrics.registerFont(regular)
+    pdfmetrics.registerFont(TTFont(BOLD, str(folder / "VeraBd.ttf")))
+    pdfmetrics.registerFontFamily(REGULAR, normal=REGULAR, bold=BOLD, italic=REGULAR, boldItalic=BOLD)
+    return frozenset(regular.face.charToGlyph)
+
+
+def _style(name: str, **fields: Any) -> ParagraphStyle:
+    return ParagraphStyle(name, **{"fontName": REGULAR, "fontSize": 8.5, "leading": 12, **fields})
+
+
+_TITLE = _style("title", fontName=BOLD, fontSize=17, leading=22, spaceAfter=2 * mm)
+_HEADING = _style("heading", fontName=BOLD, fontSize=11, leading=15, spaceBefore=6 * mm, spaceAfter=1.5 * mm)
+_TEXT = _style("text", spaceAfter=2 * mm)
+_LABEL = _style("label", textColor=_MUTED)
+_CELL = _style("cell")
+_SMALL = _style("small", fontSize=7, leading=9.5)
+
+
+class _Writer:
+    """Turns texts into what the font can draw, and remembers whether something was missing."""
+
+    def __init__(self) -> None:
+        self.known = _fonts()
+        self.missing = False
+
+    def draw(self, text: object, style: ParagraphStyle) -> Paragraph:
+        shown = "".join(one if ord(one) in self.known else self._replace(one) for one in str(text))
+        return Paragraph(escape(shown).replace("\n", "<br/>"), style)
+
+    def _replace(self, one: str) -> str:
+        if one in "\n\t":
+            return one
+        self.missing = True
+        return "?"
+
+
+def paper(data: Mapping[str, Any]) -> bytes:
+    """The PDF of the answer of `queries.access`."""
+    write = _Writer()
+    story: list[Flowable] = [
+        write.draw(gettext("Your data"), _TITLE),
+        write.draw(
+            gettext(
+                "This is what we hold about you, as of %(at)s: which data, what for, where from, what you have of it"
+                " and how long it is kept. The files beside this one contain every row."
+            )
+            % {"at": _value(data["exported_at"])},
+            _TEXT,
+        ),
+    ]
+    story += _profile(data, write)
+    for item in data["classes"]:
+        story += _class(item, data["tables"][item["table"]], write)
+    story.append(write.draw(gettext("Your rights"), _HEADING))
+    story.append(write.draw(_rights(), _TEXT))
+    if write.missing:
+        note = gettext("Characters that this paper cannot show stand as “?”; the files beside it have them.")
+        story.append(write.draw(note, _LABEL))
+    return _build(story, gettext("Your data"))
+
+
+def _rights() -> str:
+    return gettext(
+        "You may have wrong data corrected, have your data erased or their use restricted, take them along to somebody"
+        " else (the JSON and CSV files are made for that), object to advertising and profiling, and withdraw any"
+        " consent at any time. You may complain to a data protection authority."
+    )
+
+
+def _profile(data: Mapping[str, Any], write: _Writer) -> list[Flowable]:
+    rows = data["tables"].get("customer") or [{}]
+    pairs = [(name, value) for name, value in rows[0].items() if value not in (None, {}, "") and name != "attributes"]
+    pairs += list((rows[0].get("attributes") or {}).items())
+    sources = {row["key"]: row for row in data["tables"].get("attribute", ())}
+    lines = []
+    for name, value in pairs:
+        known = sources.get(name, {})
+        told = " · ".join(str(known[one]) for one in ("source", "purpose") if known.get(one))
+        lines.append([write.draw(name, _LABEL), write.draw(_value(value), _CELL), write.draw(told, _SMALL)])
+    return [write.draw(gettext("Profile"), _HEADING), _table(lines, (45 * mm, 85 * mm, 44 * mm))] if lines else []
+
+
+def _class(item: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], write: _Writer) -> list[Flowable]:
+    facts = [
+        (gettext("What for"), item["purpose"]),
+        (gettext("Where from"), item["origin"]),
+        (gettext("Your benefit"), item["benefit"]),
+        (gettext("Kept"), item["kept"]),
+        (
+            gettext("Amount"),
+            ngettext("%(n)s entry, in %(file)s", "%(n)s entries, in %(file)s", item["rows"])
+            % {"n": item["rows"], "file": f"tables/{item['table']}.csv"},
+        ),
+    ]
+    lines = [[write.draw(label, _LABEL), write.draw(text, _CELL)] for label, text in facts]
+    head = KeepTogether([write.draw(item["what"], _HEADING), _table(lines, (30 * mm, 144 * mm))])
+    if item["table"] == "customer":
+        return [head]
+    shown = [_line(row) for row in rows[-ROWS_SHOWN:]]
+    title = gettext("The entries") if len(rows) <= ROWS_SHOWN else gettext("The newest entries")
+    return [head, Spacer(0, 1.5 * mm), write.draw(title, _LABEL), *(write.draw(line, _SMALL) for line in shown)]
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    text = " · ".join(f"{name}: {_value(value)}" for name, value in row.items() if value not in (None, "", {}, []))
+    return text if len(text) <= CELL_MAX else f"{text[:CELL_MAX]}…"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return gettext("yes") if value else gettext("no")
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str) and len(value) > 18 and (instant := _instant(value)):
+        return instant
+    return str(value)
+
+
+def _instant(text: str) -> str | None:
+    try:
+        found = parse_datetime(text)
+    except ValueError:
+        return None
+    return date_format(localtime(found), "SHORT_DATETIME_FORMAT") if found and found.tzinfo else None
+
+
+def _table(lines: list[list[Paragraph]], widths: tuple[float, ...]) -> Table:
+    style = TableStyle(
+        [
+            ("VALIGN", (0, 0), (-1, -1), "TOP"),
+            ("LINEBELOW", (0, 0), (-1, -1), 0.4, _LINE),
+            ("LEFTPADDING", (0, 0), (0, -1), 0),
+            ("TOPPADDING", (0, 0), (-1, -1), 2),
+            ("BOTTOMPADDING", (0, 0), (-1, -1), 3),
+        ]
+    )
+    return Table(lines, colWidths=widths, style=style)
+
+
+def _build(story: list[Flowable], title: str) -> bytes:
+    out = io.BytesIO()
+
+    def number(canvas: Any, document: Any) -> None:
+        canvas.setFont(REGULAR, 7)
+        canvas.setFillColor(_MUTED)
+        canvas.drawRightString(A4[0] - 18 * mm, 10 * mm, f"{title} · {document.page}")
+
+    margins = dict.fromkeys(("leftMargin", "rightMargin", "topMargin", "bottomMargin"), 18 * mm)
+    # Invariant: no time of making and no random id inside, the same data give the same file.
+    document = SimpleDocTemplate(out, pagesize=A4, title=title, author="", invariant=1, **margins)
+    document.build(story, onFirstPage=number, onLaterPages=number)
+    return out.getvalue()
