@@ -225,6 +225,7 @@ SIDEBAR = [
         [
             ("admin:customers_customer_changelist", _("Customers"), "group", "customers.view_customer"),
             ("admin:segments_segment_changelist", _("Segments"), "filter_alt", "segments.view_segment"),
+            ("admin:segments_customerlist_changelist", _("Lists"), "list_alt", "segments.view_customerlist"),
             ("admin:insights_rfm", _("RFM"), "grid_on", "insights.view_customerinsight"),
             ("admin:consent_consententry_changelist", _("Consent"), "verified_user", "consent.view_consententry"),
             ("admin:consent_suppression_changelist", _("Suppressions"), "block", "consent.view_suppression"),
