@@ -1,7 +1,7 @@
 """Events over HTTP: batches in, timelines out."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from django.http import Http404, HttpRequest
 from ninja import Field, Query, Router, Schema, Status
@@ -9,10 +9,12 @@ from pydantic import AwareDatetime, ConfigDict, WithJsonSchema
 
 from loyalty.access.auth import ApiAuth
 from loyalty.customers import queries as customers
-from loyalty.events import operations, queries, queue
+from loyalty.events import catalog, operations, queries, queue, wording
 from loyalty.events.incoming import ID_LENGTH, PROPERTIES_BYTES, PROPERTIES_DEPTH
-from loyalty.events.names import NAME_LENGTH
+from loyalty.events.models import EventType
+from loyalty.events.names import NAME_LENGTH, fold
 from loyalty.kit import clock
+from loyalty.kit.applying import put_document
 from loyalty.kit.errors import ApiError
 from loyalty.kit.problems import Problem
 
@@ -94,9 +96,15 @@ class TimelineOut(Schema):
 
 class TimelineQuery(Schema):
     name: list[str] = Field([], description="Only these events; may be repeated.", max_length=100)
+    group: list[Literal["message", "campaign", "consent", "loyalty", "web", "other"]] = Field(
+        [], description="Only events of these kinds; may be repeated.", max_length=10
+    )
+    channel: str = Field("", description="Only what happened on this channel, such as email.", max_length=20)
+    text: str = Field("", description="Only events whose name or properties contain this.", max_length=100)
     since: AwareDatetime | None = Field(None, alias="from", description="From this instant on.")
     until: AwareDatetime | None = Field(None, alias="to", description="Before this instant.")
-    cursor: str | None = Field(None, max_length=100)
+    after: str | None = Field(None, max_length=100, description="`next` of the page before.")
+    cursor: str | None = Field(None, max_length=100, description="The same as `after`.")
     limit: int = Field(queries.PAGE, ge=1, le=queries.LARGEST_PAGE)
 
 
@@ -122,15 +130,82 @@ def send_events(request: HttpRequest, body: EventsIn) -> Status[dict[str, Any]]:
     summary="What happened to one",
 )
 def read_timeline(request: HttpRequest, external_id: str, query: Query[TimelineQuery]) -> queries.TimelinePage:
-    """Newest first, `from` <= occurred_at < `to`; pass on `next` as `cursor` until it is null."""
+    """Newest first, `from` <= occurred_at < `to`; pass on `next` as `after` until it is null."""
     customer_id = customers.resolve([external_id])[0]
     if customer_id is None:
         raise Http404(f"No customer has the external id {external_id!r}.")
     return queries.timeline(
         customer_id,
-        names=query.name,
+        names=_asked_names(query),
         since=query.since,
         until=query.until,
-        after=query.cursor,
+        channel=query.channel,
+        text=query.text,
+        after=query.after or query.cursor,
         limit=query.limit,
     )
+
+
+def _asked_names(query: TimelineQuery) -> list[str] | None:
+    """The names that both filters leave; None for all."""
+    if not query.group:
+        return query.name or None
+    of_groups = wording.names_in(set(query.group), EventType.objects.values_list("name", flat=True))
+    return [name for name in of_groups if not query.name or name in {fold(one) for one in query.name}]
+
+
+class PropertyOut(Schema):
+    property: str
+    type: str
+    seen: int = Field(description="How many of the newest `sampled` events had it in this type.")
+    declared: bool
+
+
+class EventTypeOut(Schema):
+    name: str
+    internal: bool = Field(description="Written by the system itself.")
+    locked: bool
+    retention: str | None
+    first_seen_at: datetime
+    sampled: int
+    properties: list[PropertyOut]
+
+
+class EventTypesOut(Schema):
+    event_types: list[EventTypeOut]
+
+
+@router.get("/event-types", response=EventTypesOut, auth=ApiAuth("events:read"), summary="Which events there are")
+def read_types(request: HttpRequest) -> dict[str, Any]:
+    """Every name, with the properties that its newest events had."""
+    return {"event_types": queries.learned_types()}
+
+
+@router.get("/event-types/{key}", auth=ApiAuth("events:read"), summary="A type of event as a document")
+def read_type(request: HttpRequest, key: str) -> dict[str, Any]:
+    """As `apply` takes it."""
+    found = EventType.objects.filter(name=fold(key)).first()
+    if found is None:
+        raise Http404(f"No event is named {key!r}.")
+    return catalog.document_of(found)
+
+
+class EventTypeIn(Schema):
+    model_config = ConfigDict(extra="allow")
+
+    name: Any = None
+    description: Any = None
+    properties: Any = Field(None, description="{name: type} or {name: {type, required}}.")
+    locked: Any = Field(None, description="Refuse events whose declared properties are missing or of another type.")
+    retention: Any = Field(None, description="How long events are kept, such as 400d.")
+
+
+class ChangeOut(Schema):
+    verdict: str = Field(description="created, updated or unchanged")
+
+
+@router.put("/event-types/{key}", response=ChangeOut, auth=ApiAuth("events:write"), summary="Define a type of event")
+def put_type(request: HttpRequest, key: str, body: EventTypeIn) -> dict[str, str]:
+    """The same as `apply` of a document of kind `event_type`."""
+    document = {name: value for name, value in body.model_dump(exclude_unset=True).items() if value is not None}
+    return {"verdict": put_document("event_type", key, document, now=clock.now()).verdict}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from loyalty.events.models import Event
+from loyalty.events.models import Event, EventProperty, EventType
 from loyalty.events.names import FACTS, fold
 from loyalty.events.types import known
 from loyalty.kit.problems import Problem, Problems
@@ -79,7 +79,7 @@ def timeline(
     that arrive meanwhile neither repeat nor hide others. Raises Problems for a cursor that is none of ours.
     """
     conditions = [sql("customer_id = {id}", id=customer_id)]
-    if names:
+    if names is not None:
         conditions.append(sql("type_id = ANY({ids})", ids=list(known(fold(name) for name in names).values())))
     if channel:
         conditions.append(_on_channel(customer_id, channel))
@@ -192,3 +192,27 @@ def last_seen() -> dict[int, datetime]:
 def newest(type_id: int, *, limit: int = PAGE) -> list[Event]:
     """The latest events of one type, whoever they happened to."""
     return list(Event.objects.filter(type_id=type_id).order_by("-occurred_at")[:limit])
+
+
+def learned_types() -> list[dict[str, Any]]:
+    """Every type by name with what is known of its properties; two queries."""
+    learned: dict[int, list[tuple[str, str, int]]] = {}
+    for type_id, key, shape, seen in EventProperty.objects.order_by("key", "-seen", "shape").values_list(
+        "type_id", "key", "shape", "seen"
+    ):
+        learned.setdefault(type_id, []).append((key, shape, seen))
+    return [
+        {
+            "name": one.name,
+            "internal": one.internal,
+            "locked": one.locked,
+            "retention": one.retention,
+            "first_seen_at": one.first_seen_at,
+            "sampled": one.sampled,
+            "properties": [
+                {"property": key, "type": shape, "seen": seen, "declared": key in one.properties}
+                for key, shape, seen in learned.get(one.pk, ())
+            ],
+        }
+        for one in EventType.objects.order_by("name")
+    ]

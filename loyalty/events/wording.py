@@ -169,6 +169,12 @@ _CHANNELS: dict[str, Text] = {
 }
 CHANNELS = tuple(_CHANNELS)
 
+
+def channels() -> list[tuple[str, Text]]:
+    """Channels by key with what people call them."""
+    return list(_CHANNELS.items())
+
+
 Name = Callable[[Collection[int]], Mapping[int, Subject]]
 _subjects: dict[str, Name] = {}
 
