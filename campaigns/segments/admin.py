@@ -1,6 +1,10 @@
-"""Segments in the admin: the rule in sentences with the count at every node, members, and why a person is in or out."""
+"""Segments in the admin: the rule in sentences with the count at every node, members, and the ways to all other pages.
+
+Importing `editing`, `looking` and `list_admin` brings their pages.
+"""
 
 from typing import Any
+from urllib.parse import urlencode
 
 import yaml
 from django.contrib import admin
@@ -14,15 +18,15 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
-from campaigns.segments import operations, queries, tree
+from campaigns.segments import editing, list_admin, looking, operations, queries, tree
 from campaigns.segments.models import Segment, SegmentMember
 from loyalty.customers.models import Customer
-from loyalty.customers.queries import resolve
 from loyalty.kit.admin import Act, ReadOnlyAdmin, localized
 from loyalty.kit.clock import now
 from loyalty.kit.panels import Panel, customer_panel
 from loyalty.kit.problems import Problems
 
+PAGES = (editing, looking, list_admin)
 PAGE = 50
 NONE = "–"
 
@@ -47,7 +51,11 @@ class SegmentAdmin(ReadOnlyAdmin):
     list_display_links = ("title",)
     search_fields = ("key",)
     ordering = ("key",)
-    empty_text = _("A segment is a rule in a file: write one and bring it in with “manage.py apply FILE”.")
+    empty_text = _(
+        "A segment is a rule about people, such as “bought three times, but not lately”. Put one together with “New"
+        " segment”, or bring in a file with “manage.py apply FILE”."
+    )
+    change_list_template = "admin/segments/list_of_segments.html"
     panel_template = "admin/segments/segment.html"
     acts = {
         "refresh": Act(
@@ -101,12 +109,44 @@ class SegmentAdmin(ReadOnlyAdmin):
             "counts_url": reverse("admin:segments_segment_counts", args=[obj.pk]),
             "definition": yaml.safe_dump(document, allow_unicode=True, sort_keys=False),
             **(_members(obj, cursor) if request.user.has_perm("customers.view_customer") else {}),
-            **_explained(request, obj),
+            **self._ways(request, obj),
         }
 
+    def _ways(self, request: HttpRequest, obj: Segment) -> dict[str, Any]:
+        """The other pages of this segment."""
+        return {
+            "edit_url": reverse("admin:segments_segment_edit", args=[obj.pk]) if self.may_edit(request) else "",
+            "explain_url": reverse("admin:segments_explain", args=[obj.pk]),
+            "history_url": reverse("admin:segments_history", args=[obj.pk]),
+            "graph_url": f"{reverse('admin:segments_graph')}?{urlencode({'of': obj.key})}",
+            "overlap_url": f"{reverse('admin:segments_overlap')}?{urlencode({'a': obj.key})}",
+            "may_explain": request.user.has_perm("customers.view_customer"),
+        }
+
+    def may_edit(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm(editing.CHANGE))
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.has_perm(editing.ADD))
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponseBase:
+        """The builder, empty or begun by a link."""
+        return editing.edit(request)
+
+    def edit_view(self, request: HttpRequest, segment_id: int) -> HttpResponseBase:
+        """The builder with the segment's rule."""
+        segment = Segment.objects.filter(pk=segment_id).first()
+        if segment is None:
+            raise Http404
+        return editing.edit(request, segment)
+
     def get_urls(self) -> list[Any]:
-        view = self.admin_site.admin_view(self.counts_view)
-        return [path("<int:segment_id>/counts/", view, name="segments_segment_counts"), *super().get_urls()]
+        counts, edit = (self.admin_site.admin_view(view) for view in (self.counts_view, self.edit_view))
+        return [
+            path("<int:segment_id>/counts/", counts, name="segments_segment_counts"),
+            path("<int:segment_id>/edit/", edit, name="segments_segment_edit"),
+            *super().get_urls(),
+        ]
 
     def counts_view(self, request: HttpRequest, segment_id: int) -> HttpResponseBase:
         """The rule with counts, fetched by the page after it is shown: over many customers counting takes seconds."""
@@ -122,8 +162,8 @@ class SegmentAdmin(ReadOnlyAdmin):
             found = queries.preview(rule, now=now(), sample=0)
         except Problems as error:
             return TemplateResponse(request, "admin/segments/rule.html", {"problems": error.problems})
-        counts = {node.where: node.count for node in found.nodes}
-        context = {"nodes": _nodes(rule, counts), "total": found.total, "counted": True}
+        counts = {node.where: node for node in found.nodes}
+        context = {"nodes": _nodes(rule, counts), "total": found.total, "counted": True, "exact": found.exact}
         return TemplateResponse(request, "admin/segments/rule.html", context)
 
 
@@ -135,14 +175,14 @@ def _state(segment: Segment) -> tuple[str, str]:
     return "ok", gettext("up to date")
 
 
-def _nodes(rule: tree.Rule, counts: dict[str, int] | None = None) -> list[dict[str, Any]]:
+def _nodes(rule: tree.Rule, counts: dict[str, queries.NodeCount] | None = None) -> list[dict[str, Any]]:
     """The rule's nodes in order, each with its depth, its sentence and, if known, its count."""
     return [
         {
             "depth": node.where.count("["),
             "group": isinstance(node, tree.Group),
             "sentence": queries.sentence(node),
-            "count": (counts or {}).get(node.where),
+            "counted": (counts or {}).get(node.where),
         }
         for node in tree.walk(rule)
     ]
@@ -159,25 +199,6 @@ def _members(segment: Segment, cursor: int) -> dict[str, Any]:
         "after": cursor,
         "next_url": f"?after={page[-1].customer_id}#members" if len(page) == PAGE else "",
     }
-
-
-def _explained(request: HttpRequest, segment: Segment) -> dict[str, Any]:
-    """Why the asked customer is in or out."""
-    asked = request.GET.get("who", "").strip()
-    if not asked:
-        return {"may_explain": request.user.has_perm("customers.view_customer")}
-    if not request.user.has_perm("customers.view_customer"):
-        raise PermissionDenied
-    customer_id = resolve([asked])[0]
-    context: dict[str, Any] = {"may_explain": True, "asked": asked, "customer_id": customer_id}
-    if customer_id is None:
-        return context
-    try:
-        found = queries.explain(tree.parse(segment.rule), customer_id, now=now(), segment_id=segment.pk)
-    except Problems as error:
-        return context | {"explain_problems": error.problems}
-    verdicts = [{"depth": node.where.count("["), "node": node} for node in found.nodes]
-    return context | {"explanation": found, "verdicts": verdicts}
 
 
 @customer_panel(20, permission="segments.view_segment")

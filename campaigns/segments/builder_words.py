@@ -1,0 +1,52 @@
+"""The words that the rule builder shows in the browser, in the active language."""
+
+from django.utils.translation import gettext
+
+
+def builder_words() -> dict[str, str]:
+    """By the names that `builder.js` uses."""
+    return {
+        "all": gettext("All of these hold"),
+        "any": gettext("At least one of these holds"),
+        "none": gettext("None of these holds"),
+        "everybody": gettext("No condition yet: everybody belongs to it."),
+        "addCondition": gettext("Add a condition"),
+        "addGroup": gettext("Add a group"),
+        "group": gettext("Group"),
+        "condition": gettext("Condition"),
+        "kind": gettext("What is asked"),
+        "remove": gettext("Remove"),
+        "up": gettext("Move up"),
+        "down": gettext("Move down"),
+        "more": gettext("Add a detail"),
+        "comparison": gettext("comparison"),
+        "value": gettext("value"),
+        "values": gettext("values, separated by commas"),
+        "property": gettext("property"),
+        "addComparison": gettext("Add a comparison"),
+        "addProperty": gettext("Add a property"),
+        "yes": gettext("yes"),
+        "no": gettext("no"),
+        "choose": gettext("choose"),
+        "seconds": gettext("seconds"),
+        "minutes": gettext("minutes"),
+        "hours": gettext("hours"),
+        "days": gettext("days"),
+        "weeks": gettext("weeks"),
+        "calendar days": gettext("calendar days"),
+        "months": gettext("months"),
+        "people": gettext("people"),
+        "person": gettext("person"),
+        "about": gettext("about"),
+        "of": gettext("of"),
+        "counting": gettext("Counting"),
+        "matches": gettext("would belong to it"),
+        "mistakes": gettext("There is something to mend"),
+        "line": gettext("line"),
+        "asText": gettext("This part can only be written as text."),
+        "unreadable": gettext("The text has mistakes; mend them, then the builder can show it."),
+        "offline": gettext("The server did not answer; the counts are not up to date."),
+        "data": gettext("as JSON"),
+        "step": gettext("Step"),
+        "addStep": gettext("Add a step"),
+    }
