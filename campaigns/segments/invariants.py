@@ -20,3 +20,16 @@ invariant(
         WHERE NOT EXISTS (SELECT FROM customer c WHERE c.id = m.customer_id)
             OR NOT EXISTS (SELECT FROM segment s WHERE s.id = m.segment_id)""",
 )
+invariant(
+    "segments.past",
+    guarantee=20,
+    promise="nobody was in a segment twice at once, and pasts are of customers and segments that exist",
+    query="""
+        SELECT p.segment_id, p.customer_id, p.since, p.until FROM segment_past p
+        WHERE EXISTS (SELECT FROM segment_past o WHERE o.segment_id = p.segment_id AND o.customer_id = p.customer_id
+                AND o.since > p.since AND o.since < p.until)
+            OR EXISTS (SELECT FROM segment_member m WHERE m.segment_id = p.segment_id AND m.customer_id = p.customer_id
+                AND m.since < p.until)
+            OR NOT EXISTS (SELECT FROM customer c WHERE c.id = p.customer_id)
+            OR NOT EXISTS (SELECT FROM segment s WHERE s.id = p.segment_id)""",
+)

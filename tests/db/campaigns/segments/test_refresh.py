@@ -294,8 +294,8 @@ def test_counts_and_orphans_are_checked(shop: Shop) -> None:
     shop.customers({"external_id": "a", "country": "DE"})
     shop.segment("germans", GERMANS)
     checks = {check.key: check.query for check in invariants() if check.key.startswith("segments.")}
-    assert set(checks) == {"segments.member_count", "segments.orphans"}
-    assert [fetch(Sql(query)) for query in checks.values()] == [[], []]
+    assert set(checks) == {"segments.member_count", "segments.orphans", "segments.past"}
+    assert [fetch(Sql(query)) for query in checks.values()] == [[], [], []]
     execute(Sql("INSERT INTO segment_member (segment_id, customer_id, since) VALUES (1000000, 1000000, now())"))
     Segment.objects.update(member_count=7)
-    assert [len(fetch(Sql(query))) for query in checks.values()] == [1, 1]
+    assert [len(fetch(Sql(query))) for query in checks.values()] == [1, 1, 0]
