@@ -21,4 +21,5 @@ class KitConfig(AppConfig):
             "uses",
             "segment_sources",
             "timeline",
+            "audiences",
         )
