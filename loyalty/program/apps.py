@@ -5,4 +5,4 @@ from django.utils.translation import gettext_lazy as _
 class ProgramConfig(AppConfig):
     name = "loyalty.program"
     label = "program"
-    verbose_name = _("Program")
+    verbose_name = _("Loyalty program")

@@ -1,0 +1,245 @@
+"""Pure: what the documents of a program say: `program`, `tier`, and what every `earning_rule` has in common."""
+
+import re
+from datetime import date, time
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_serializer, model_validator
+
+from loyalty.kit.periods import Period
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+# German courts have voided 20 months; what ends later than the third year's end has not been attacked.
+SHORTEST_MONTHS = 36
+KEY = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,49}")
+
+
+def _elapsed(value: Any) -> Any:
+    if isinstance(value, str):
+        period = Period.parse(value)
+        if period.seconds is None:
+            raise ValueError(f"{value!r} depends on the calendar here: write days, for example 14d")
+        return str(period)
+    raise ValueError("is no period: write for example 14d")
+
+
+def _months(value: Any) -> Any:
+    period = Period.parse(value)
+    if not period.months or period.months < 0:
+        raise ValueError(f"{value!r} is no number of months: write for example 36 months")
+    return str(period)
+
+
+Elapsed = Annotated[str, BeforeValidator(_elapsed)]
+Months = Annotated[str, BeforeValidator(_months)]
+Names = Annotated[dict[str, str], BeforeValidator(lambda value: {"en": value} if isinstance(value, str) else value)]
+Money = Annotated[Decimal, Field(ge=0, max_digits=14, decimal_places=2)]
+Points = Annotated[int, Field(gt=0, le=100_000_000)]
+
+
+class Strict(BaseModel):
+    """Refuses what it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def plain(self) -> dict[str, Any]:
+        """The document as it is stored and shown: without what has its usual value."""
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+    @field_serializer("*", mode="wrap", when_used="json")
+    def _number(self, value: Any, handler: Any) -> Any:
+        if isinstance(value, Decimal):
+            return int(value) if value == value.to_integral_value() else float(value)
+        return handler(value)
+
+
+class Expiry(Strict):
+    """`after` months, at the end of the `until` in which that falls; `activity`: counted from the last activity."""
+
+    after: Months = "36 months"
+    until: Literal["instant", "day", "month", "quarter", "year"] = "year"
+    activity: bool = False
+
+    @property
+    def months(self) -> int:
+        return Period.parse(self.after).months
+
+    @property
+    def short(self) -> bool:
+        """Whether it is shorter than what is usual, and safe, in Germany."""
+        return self.months < SHORTEST_MONTHS or (self.months == SHORTEST_MONTHS and self.until != "year")
+
+
+class WalletSettings(Strict):
+    """One kind of points. `pending`: how long they wait before they can be used (a return window).
+
+    `value` is what a point is worth in money. `negative`: a return of points that are spent leaves a debt (`owe`), or
+    the member keeps them (`forgive`).
+    """
+
+    key: str = Field(pattern=KEY.pattern)
+    name: Names = {}
+    pending: Elapsed = "0s"
+    expiry: Expiry | Literal["never"] = Expiry()
+    spendable: bool = True
+    negative: Literal["owe", "forgive"] = "owe"
+    value: Annotated[Decimal, Field(ge=0, max_digits=10, decimal_places=6)] = Decimal(0)
+    transfer_limit: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def pending_seconds(self) -> int:
+        return Period.parse(self.pending).seconds or 0
+
+
+class TierSettings(Strict):
+    """What the tiers are measured by. `window` is a number of months or days looking back, `year` (this calendar year
+    or the one before, whichever is better) or `ever`. `grace`: how long a tier lasts after the value fell.
+    """
+
+    by: Literal["points", "spend", "margin", "visits"] = "points"
+    wallet: str | None = None
+    window: str = "12 months"
+    grace: Elapsed = "0s"
+    fall: Literal["full", "step", "never"] = "full"
+
+    @model_validator(mode="after")
+    def _window(self) -> "TierSettings":
+        if self.window not in ("year", "ever"):
+            Period.parse(self.window)
+        if self.wallet and self.by != "points":
+            raise ValueError("wallet: only tiers by points have one")
+        return self
+
+    @property
+    def grace_seconds(self) -> int:
+        return Period.parse(self.grace).seconds or 0
+
+
+class ProgramDocument(Strict):
+    """A loyalty program: its wallets, how people join, which events of the timeline are purchases."""
+
+    kind: Literal["program"] = "program"
+    key: str
+    name: Names = {}
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "EUR"
+    timezone: str = ""
+    join: Literal["automatic", "explicit"] = "automatic"
+    purchase_event: str | None = "purchase"
+    wallets: Annotated[list[WalletSettings], Field(min_length=1, max_length=8)] = [WalletSettings(key="points")]
+    tiers: TierSettings = TierSettings()
+    notices: list[Elapsed] = ["90d", "30d", "7d"]
+
+    @model_validator(mode="after")
+    def _whole(self) -> "ProgramDocument":
+        keys = [wallet.key for wallet in self.wallets]
+        if len(set(keys)) < len(keys):
+            raise ValueError("wallets: two of them have the same key")
+        if self.tiers.wallet and self.tiers.wallet not in keys:
+            raise ValueError(f"tiers.wallet: there is no wallet {self.tiers.wallet!r}; known: {', '.join(keys)}")
+        if self.timezone:
+            from zoneinfo import ZoneInfo
+
+            try:
+                ZoneInfo(self.timezone)
+            except (KeyError, ValueError, OSError):
+                raise ValueError(f"timezone: {self.timezone!r} is no time zone such as Europe/Berlin") from None
+        return self
+
+    def wallet(self, key: str | None) -> WalletSettings | None:
+        """The wallet with that key, the first one for None."""
+        return next((one for one in self.wallets if key in (None, one.key)), None)
+
+
+class TierDocument(Strict):
+    """A level: members whose value reaches the threshold have it. A higher rank is better."""
+
+    kind: Literal["tier"] = "tier"
+    key: str
+    program: str | None = None
+    name: Names = {}
+    rank: Annotated[int, Field(ge=1, le=1000)]
+    threshold: Money
+    benefits: list[Names] = []
+
+
+class Lines(Strict):
+    """Which lines of a receipt: each given list must have the line's value (a label: any of its labels)."""
+
+    sku: list[str] = []
+    category: list[str] = []
+    brand: list[str] = []
+    label: list[str] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.sku or self.category or self.brand or self.label)
+
+
+class When(Strict):
+    """When a rule applies; everything that is given must hold. Times are those of the program's zone."""
+
+    start: Annotated[date | None, Field(alias="from")] = None
+    end: Annotated[date | None, Field(alias="to")] = None
+    weekdays: list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]] = []
+    hours: tuple[time, time] | None = None
+    stores: list[str] = []
+    channels: list[str] = []
+    tiers: list[str] = []
+    minimum: Money | None = None
+
+    @model_validator(mode="after")
+    def _order(self) -> "When":
+        if self.start and self.end and self.start > self.end:
+            raise ValueError("'from' is after 'to': swap them")
+        return self
+
+
+class Times(Strict):
+    """How often at most in a period."""
+
+    max: Annotated[int, Field(ge=1)]
+    per: Literal["day", "week", "month", "year", "ever"] = "ever"
+
+
+class Caps(Strict):
+    """The most points that one receipt, a person in a day, or a person ever gets from the rule."""
+
+    receipt: Points | None = None
+    day: Points | None = None
+    person: Points | None = None
+    times: Times | None = None
+
+
+class Budget(Strict):
+    """What a rule may give away in all, in points or in money (by the wallet's value of a point). A hard stop."""
+
+    points: Points | None = None
+    money: Money | None = None
+
+
+class RuleDocument(Strict):
+    """What all earning rules have; `type` names the file in `earning/`, whose parameters stand beside these.
+
+    Rules are taken in the order of `priority`, then key. Of rules with the same `exclusive` group only the first that
+    gives something counts; after one with `stop` none does.
+    """
+
+    kind: Literal["earning_rule"] = "earning_rule"
+    key: str
+    program: str | None = None
+    wallet: str | None = None
+    type: str
+    name: Names = {}
+    state: Literal["active", "paused"] = "active"
+    priority: Annotated[int, Field(ge=0, le=30_000)] = 100
+    exclusive: str | None = None
+    stop: bool = False
+    when: When = When()
+    caps: Caps = Caps()
+    budget: Budget = Budget()
+    round: Literal["down", "nearest", "up"] = "down"
+    pending: Elapsed | None = None
+    expiry: Expiry | Literal["never"] | None = None
+
+
+COMMON = frozenset(RuleDocument.model_fields)

@@ -1,0 +1,87 @@
+"""The kinds `program`, `tier` and `earning_rule`."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from loyalty.kit.documents import Change, kinds
+from loyalty.kit.problems import Problem, Problems, from_pydantic, with_suggestion
+from loyalty.program import operations
+from loyalty.program.definition import ProgramDocument, TierDocument
+from loyalty.program.models import EarningRule, Program, Tier
+from loyalty.program.rules import read as read_rule
+
+D = TypeVar("D", bound=BaseModel)
+
+
+def _read(shape: type[D], document: dict[str, Any]) -> D:
+    try:
+        return shape.model_validate(document)
+    except ValidationError as error:
+        known = tuple(sorted(info.alias or name for name, info in shape.model_fields.items()))
+        raise Problems([with_suggestion(problem, known) for problem in from_pydantic(error)]) from None
+
+
+def _shown(definition: dict[str, Any], key: str, kind: str) -> dict[str, Any]:
+    return {"kind": kind, "key": key, **definition}
+
+
+def _program_fails_elsewhere(document: dict[str, Any], declared: dict[str, set[str]]) -> bool:
+    """Whether the program that is named comes with the same call, and is not there because of its own mistakes."""
+    named = document.get("program")
+    coming = declared.get("program", set())
+    if named is None:
+        return bool(coming) and not Program.objects.exists()
+    return named in coming and not Program.objects.filter(key=named).exists()
+
+
+class ProgramKind:
+    """A loyalty program: what tiers and earning rules belong to."""
+
+    rank = 12
+
+    def apply(self, document: dict[str, Any], *, now: datetime, declared: dict[str, set[str]]) -> Change:
+        return operations.save_program(_read(ProgramDocument, document), now=now)
+
+    def export(self) -> Iterable[dict[str, Any]]:
+        for program in Program.objects.order_by("key"):
+            yield _shown(program.definition, program.key, "program")
+
+
+class TierKind:
+    """A level of a program."""
+
+    rank = 13
+
+    def apply(self, document: dict[str, Any], *, now: datetime, declared: dict[str, set[str]]) -> Change:
+        given = _read(TierDocument, document)
+        if _program_fails_elsewhere(document, declared):
+            raise Problems([Problem("program", "has mistakes of its own", "correct the program first")])
+        return operations.save_tier(given, now=now)
+
+    def export(self) -> Iterable[dict[str, Any]]:
+        for tier in Tier.objects.order_by("program_id", "rank"):
+            yield _shown(tier.definition, tier.key, "tier")
+
+
+class EarningRuleKind:
+    """What members get points for."""
+
+    rank = 14
+
+    def apply(self, document: dict[str, Any], *, now: datetime, declared: dict[str, set[str]]) -> Change:
+        rule, _part, parameters = read_rule(document)
+        if _program_fails_elsewhere(document, declared):
+            raise Problems([Problem("program", "has mistakes of its own", "correct the program first")])
+        return operations.save_rule(rule, parameters.plain(), now=now)
+
+    def export(self) -> Iterable[dict[str, Any]]:
+        for rule in EarningRule.objects.order_by("program_id", "key"):
+            yield _shown(rule.definition, rule.key, "earning_rule")
+
+
+kinds.add("program", ProgramKind())
+kinds.add("tier", TierKind())
+kinds.add("earning_rule", EarningRuleKind())
