@@ -1,4 +1,4 @@
-"""HTTP: one person's history and keys. Reading and changing one is in `loyalty.consent.api`, which sees consents too."""
+"""HTTP: one person's history and keys. Reading and changing one is in `loyalty.consent.api`, beside their consents."""
 
 from datetime import datetime
 from typing import Any

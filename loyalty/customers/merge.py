@@ -21,7 +21,7 @@ from loyalty.kit.sql import Sql, execute, fetch, identifier, sql, statement
 BITS = {name: 1 << place for place, name in enumerate(COLUMNS)}
 DIGESTS = {"email": "email_digest", "phone": "phone_digest"}
 _WRITTEN = (*COLUMNS, *DIGESTS.values())
-_STAGED = ("customer_id", "is_new", "given", *_WRITTEN, "attributes", "removed")
+_STAGED = ("customer_id", "is_new", "given", *_WRITTEN, "attributes", "removed", "row_digest")
 _ATTRIBUTES = Sql("((c.attributes - coalesce(s.removed, '{}')) || coalesce(s.attributes, '{}'))")
 
 
@@ -136,6 +136,7 @@ def _staged(person: Person, digest: Callable[[str], bytes]) -> tuple[Any, ...]:
         digest(phone) if phone else None,
         _encode(kept) if kept else None,
         removed or None,
+        person.row_digest,
     )
 
 
@@ -155,7 +156,8 @@ def update(locked: Sequence[int], *, origin: Origin, now: datetime) -> int:
     query = sql(
         "WITH differing AS MATERIALIZED (SELECT s.*, {before} AS before"
         " FROM customer_staging s JOIN customer c ON c.id = s.customer_id WHERE c.id = ANY({locked}) AND {differs}),"
-        " changed AS (UPDATE customer c SET {settings}, updated_at = {now} FROM differing s"
+        " changed AS (UPDATE customer c SET {settings}, updated_at = {now}, row_digest = s.row_digest,"
+        " row_read_at = {now} FROM differing s"
         " WHERE c.id = s.customer_id RETURNING c.id),"
         # A hash that was mended changes no value.
         " revised AS (INSERT INTO customer_revision (customer_id, at, source_id, actor, reason, before)"
@@ -176,8 +178,9 @@ def update(locked: Sequence[int], *, origin: Origin, now: datetime) -> int:
 def insert(*, origin: Origin, now: datetime) -> int:
     """Write the staged new customers; raises IntegrityError when another transaction made one of them meanwhile."""
     query = sql(
-        "WITH made AS (INSERT INTO customer (id, {columns}, attributes, source_id, created_at, updated_at)"
-        " SELECT s.customer_id, {columns}, coalesce(s.attributes, '{{}}'), {source}, {now}, {now}"
+        "WITH made AS (INSERT INTO customer (id, {columns}, attributes, source_id, row_digest, row_read_at, created_at,"
+        " updated_at)"
+        " SELECT s.customer_id, {columns}, coalesce(s.attributes, '{{}}'), {source}, s.row_digest, {now}, {now}, {now}"
         " FROM customer_staging s WHERE s.is_new ORDER BY s.external_id, s.customer_id RETURNING id)"
         " INSERT INTO customer_change (customer_id) SELECT id FROM made",
         columns=_COLUMN_LIST,

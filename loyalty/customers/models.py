@@ -68,6 +68,9 @@ class Customer(models.Model):
         related_name="+",
         verbose_name=_("source"),
     )
+    # The row of a file that wrote the profile last, as a keyed hash, and when (see `seen`).
+    row_digest = models.BinaryField(null=True)
+    row_read_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(_("created at"))
     updated_at = models.DateTimeField(_("updated at"))
     # Processing is restricted (Art. 18 GDPR): kept, but neither written to nor handed out in lists.

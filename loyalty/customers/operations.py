@@ -52,6 +52,7 @@ def upsert_customers(
     lock_all: bool = False,
     actor: str | None = None,
     reason: str | None = None,
+    digests: Sequence[bytes] | None = None,
 ) -> Upserted:
     """Make or change the customers that the rows speak of (see `rows`); wrong rows are told, the others written.
 
@@ -60,12 +61,13 @@ def upsert_customers(
     `reason`: what a value was before is kept with them (see `history`). `written`: values are texts of cells.
     `refused` holds mistakes that the caller found itself: these rows are not written. `lock_all` locks unchanged
     customers too, for callers who go on writing about them in the same transaction.
+    `digests` are the rows' hashes (see `seen`).
     """
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with transaction.atomic(), merge.by_index():
                 origin = merge.Origin(source_id(source, now=now), actor, reason)
-                return _upsert(rows, now, origin, written, refused or {}, lock_all)
+                return _upsert(rows, now, origin, written, refused or {}, lock_all, digests)
         except Overtaken:
             if attempt == ATTEMPTS:
                 raise
@@ -82,10 +84,14 @@ def _upsert(
     written: bool,
     refused: Mapping[int, list[Problem]],
     lock_all: bool,
+    digests: Sequence[bytes] | None,
 ) -> Upserted:
     fields = attribute_fields()
     reader = reader_of(fields, written=written, room=LEARNED_MAX - len(fields))
     people, problems = _read(reader, rows, refused)
+    if digests is not None:
+        for person in people:
+            person.row_digest = digests[person.rows[0]]
     people, clashes = fold(people)
     _learn(reader, now=now, source=origin.source_id)
     people, more_clashes = _find(people, now=now)

@@ -8,6 +8,7 @@ from loyalty.customers.addresses import BUILT_IN
 from loyalty.customers.imports import Chunk, Column, Written
 from loyalty.customers.operations import upsert_customers
 from loyalty.customers.rows import IDENTITY_KINDS
+from loyalty.customers.seen import row_digests, unchanged
 
 ALIASES = {
     "external_id": ("customer_id", "customer", "id", "externalid"),
@@ -38,9 +39,23 @@ def write_people(
     chunk: Chunk, *, now: datetime, empty: str = "keep", source: str = SOURCE, actor: str | None = None
 ) -> Written:
     """Upsert the chunk by one staging pass and one merge; an `empty` cell keeps the value or clears it."""
-    rows = list(_rows(chunk, clear=empty == "clear"))
-    done = upsert_customers(rows, now=now, source=source, written=True, actor=actor)
-    return Written(done.accepted, done.created, done.changed, done.rejected, done.learned)
+    digests: list[bytes] = []
+    known: dict[int, int] = {}
+    if not any(field and field.startswith("identities.") for field in chunk.fields):
+        digests = row_digests(chunk, options=empty)
+        known = unchanged(chunk, digests)
+    places = [place for place in range(len(chunk.rows)) if place not in known]
+    rest = Chunk(chunk.fields, [chunk.rows[place] for place in places], [])
+    done = upsert_customers(
+        list(_rows(rest, clear=empty == "clear")),
+        now=now,
+        source=source,
+        written=True,
+        actor=actor,
+        digests=[digests[place] for place in places] if digests else None,
+    )
+    rejected = [(places[index], problems) for index, problems in done.rejected]
+    return Written(done.accepted + len(known), done.created, done.changed, rejected, done.learned)
 
 
 def _rows(chunk: Chunk, *, clear: bool) -> Iterator[dict[str, Any]]:

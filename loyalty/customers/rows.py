@@ -32,7 +32,7 @@ class Person:
 
     `values` holds the given columns (None clears), `attributes` the given others (None removes), `identities` the keys
     to add, `dropped` the kinds of keys to take away first. `customer_id` is the person's, once found or assigned; `new`
-    that there is no such customer yet.
+    that there is no such customer yet. `row_digest` is the hash of the one row that says all this (see `seen`).
     """
 
     rows: list[int]
@@ -42,6 +42,7 @@ class Person:
     dropped: list[str] = field(default_factory=list)
     customer_id: int | None = None
     new: bool = False
+    row_digest: bytes | None = None
 
     @property
     def external_id(self) -> str | None:
@@ -59,6 +60,7 @@ class Person:
     def take(self, later: "Person") -> None:
         """Add what a later row says; its values win."""
         self.rows += later.rows
+        self.row_digest = None
         self.values |= later.values
         self.attributes |= later.attributes
         if later.dropped:

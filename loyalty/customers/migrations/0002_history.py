@@ -148,6 +148,8 @@ class Migration(migrations.Migration):
             name='source',
             field=models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='customers.source', verbose_name='source'),
         ),
+        migrations.AddField(model_name='customer', name='row_digest', field=models.BinaryField(null=True)),
+        migrations.AddField(model_name='customer', name='row_read_at', field=models.DateTimeField(null=True)),
         # A class was free text before; what is none of the four stood for where a value was seen first.
         migrations.RunSQL(CLASSES, migrations.RunSQL.noop),
         migrations.AddConstraint(

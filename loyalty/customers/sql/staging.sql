@@ -18,5 +18,6 @@ CREATE TEMP TABLE IF NOT EXISTS customer_staging (
     email_digest bytea,
     phone_digest bytea,
     attributes jsonb,
-    removed text[]
+    removed text[],
+    row_digest bytea
 ) ON COMMIT DELETE ROWS
