@@ -240,6 +240,8 @@ SIDEBAR = [
             ("admin:consent_topic_changelist", _("Topics"), "interests", "consent.view_topic"),
             ("admin:tracking_silent", _("Silent consents"), "hourglass_empty", "consent.view_consentage"),
             ("admin:consent_suppression_changelist", _("Suppressions"), "block", "consent.view_suppression"),
+            ("admin:rights_rightsrequest_changelist", _("Requests"), "gavel", "rights.view_rightsrequest"),
+            ("admin:customers_customermerge_changelist", _("Joined people"), "merge", "customers.view_customermerge"),
             ("admin:customers_attribute_changelist", _("Attributes"), "sell", "customers.view_attribute"),
             ("admin:customers_source_changelist", _("Sources"), "input", "customers.view_source"),
             ("admin:customers_quality", _("Data quality"), "fact_check", "customers.view_customer"),
