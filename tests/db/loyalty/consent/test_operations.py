@@ -164,7 +164,7 @@ def test_two_who_turn_out_to_be_one_have_declared_what_both_declared() -> None:
     first, second = people(2)
     record([entry(first, "granted", -3), entry(second, "withdrawn", -2), entry(second, "granted", -3)], now=NOW)
     with transaction.atomic():
-        merge(first, second)
+        merge({second: first}, NOW)
     assert state(first) == [("withdrawn", NOW + timedelta(hours=-2))]
     assert Row.objects.filter(customer_id=first).count() == 2
     assert Row.objects.filter(customer_id=second).count() == 0
