@@ -4,6 +4,7 @@ Opens are no sign: programs make them. Signs are the consent itself, choices on 
 CONSENT_SIGNS; those of messages count for the channel of their message, all others for every channel.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.db import transaction
 from loyalty.consent.models import AgeingPass
 from loyalty.events import facts
 from loyalty.events.types import known
-from loyalty.kit.sql import Sql, execute, fetch, sql
+from loyalty.kit.sql import Sql, execute, fetch, fetch_dicts, sql
 
 # Measured: see docs/consent.md. One call stays far below the 20 seconds that a chore may take.
 SLICE = 20_000
@@ -154,3 +155,30 @@ def summary() -> dict[str, Any]:
         ],
         "last": AgeingPass.objects.filter(finished_at__isnull=False).order_by("-day").first(),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """One page of the list; `following` names where the next begins, '' at the end."""
+
+    rows: list[dict[str, Any]]
+    following: str
+
+
+def people(*, after: str = "", limit: int = 50) -> People:
+    """The people of the list by customer and channel, from behind `after` ("<customer>.<channel>") on."""
+    number, _, channel = after.partition(".")
+    customer_id = int(number) if number.isascii() and number.isdecimal() and len(number) < 19 else 0
+    rows = fetch_dicts(
+        sql(
+            """SELECT a.customer_id, a.channel, a.sign_at, a.warned_at, a.blocked_at, c.external_id
+            FROM consent_age a LEFT JOIN customer c ON c.id = a.customer_id
+            WHERE (a.customer_id, a.channel) > ({customer}, {channel})
+            ORDER BY a.customer_id, a.channel LIMIT {limit}""",
+            customer=customer_id,
+            channel=channel[:20],
+            limit=limit + 1,
+        )
+    )
+    last = rows[limit - 1] if len(rows) > limit else None
+    return People(rows[:limit], f"{last['customer_id']}.{last['channel']}" if last else "")

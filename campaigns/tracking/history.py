@@ -21,6 +21,16 @@ def told(customer_id: int) -> list[dict[str, str]]:
     rows: list[tuple[datetime, str]] = [
         (entry["occurred_at"], _consent(entry)) for entry in queries.history(customer_id)
     ] + [(entry["occurred_at"], _choice(entry, names)) for entry in choices.history(customer_id)]
+    return _rows(rows)
+
+
+def chosen(customer_id: int) -> list[dict[str, str]]:
+    """The same without consents."""
+    names = {topic.key: localized(topic.name, topic.key) for topic in topics.offered()}
+    return _rows([(entry["occurred_at"], _choice(entry, names)) for entry in choices.history(customer_id)])
+
+
+def _rows(rows: list[tuple[datetime, str]]) -> list[dict[str, str]]:
     rows.sort(key=lambda row: row[0], reverse=True)
     return [{"at": date_format(localtime(at), "DATETIME_FORMAT"), "said": said} for at, said in rows[:SHOWN]]
 

@@ -1,53 +1,28 @@
-"""Consent in the admin: a customer's consents with a button to record a declaration, all entries, suppressed
-addresses."""
-
-from typing import Any
+"""Consent in the admin: a customer's consents with a button to record a declaration, and all entries; what is more
+than that stands in the pages that are named here."""
 
 from django import forms
-from django.conf import settings
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html
-from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
-from loyalty.consent import operations, queries
+from loyalty.consent import operations, queries, suppression_pages, topic_pages
 from loyalty.consent.models import CHANNELS, ConsentEntry, ConsentState, Purpose, Status, Suppression
+from loyalty.consent.suppression_pages import told
+from loyalty.consent.words import CHANNEL_CHOICES, channel_name
 from loyalty.customers.models import Customer
 from loyalty.customers.queries import find
 from loyalty.kit.admin import ReadOnlyAdmin, admin_page, page
 from loyalty.kit.clock import now
-from loyalty.kit.digests import address_digest
 from loyalty.kit.panels import Panel, customer_panel
 from loyalty.kit.problems import Problems
-
-CHANNEL_NAMES = {
-    "email": _("Email"),
-    "sms": _("SMS"),
-    "whatsapp": _("WhatsApp"),
-    "telegram": _("Telegram"),
-    "push": _("Push"),
-    "letter": pgettext_lazy("channel", "Letter"),
-    "phone": pgettext_lazy("channel", "Phone"),
-    "webhook": _("Webhook"),
-}
-CHANNEL_CHOICES = [(channel, CHANNEL_NAMES[channel]) for channel in CHANNELS]
-REASON_NAMES = {
-    "unsubscribed": _("unsubscribed"),
-    "hard_bounce": _("address does not exist"),
-    "complaint": _("reported as spam"),
-    "manual": _("by hand"),
-}
-
-
-def channel_name(channel: str) -> str:
-    return str(CHANNEL_NAMES.get(channel, channel))
 
 
 class DeclarationForm(forms.Form):
@@ -72,13 +47,6 @@ class DeclarationForm(forms.Form):
         required=False,
         help_text=_("Which wording the person agreed to. Leave it empty for a withdrawal."),
     )
-
-
-class LookupForm(forms.Form):
-    """An address to look for among the suppressed ones."""
-
-    channel = forms.ChoiceField(label=_("Channel"), choices=CHANNEL_CHOICES)
-    address = forms.CharField(label=_("Address or number"), max_length=320)
 
 
 @customer_panel(10, permission="consent.view_consententry")
@@ -106,17 +74,7 @@ def consents(request: HttpRequest, customer_id: int) -> Panel:
 def _suppressions_of(customer: Customer) -> list[dict[str, str]]:
     digests = [bytes(digest) for digest in (customer.email_digest, customer.phone_digest) if digest]
     found = Suppression.objects.filter(channel__in=CHANNELS, digest__in=digests).order_by("channel")
-    return [_told(one) for one in found]
-
-
-def _told(suppression: Suppression) -> dict[str, str]:
-    return {
-        "channel": channel_name(suppression.channel),
-        "purpose": str(dict(Purpose.choices).get(suppression.purpose, suppression.purpose))
-        or gettext("everything but transactional messages"),
-        "reason": str(REASON_NAMES.get(suppression.reason, suppression.reason)),
-        "since": date_format(suppression.created_at, "DATE_FORMAT"),
-    }
+    return [told(one) for one in found]
 
 
 @admin_page("consent/record/<int:customer_id>/", name="consent_record", permission="consent.add_consententry")
@@ -151,19 +109,6 @@ def record_declaration(request: HttpRequest, customer_id: int) -> HttpResponseBa
             return HttpResponseRedirect(back)
     context = {"object": customer, "form": form, "back": back, "title": gettext("Record a declaration")}
     return page(request, "admin/consent/record.html", context)
-
-
-@admin_page("consent/lookup/", name="consent_lookup", permission="consent.view_suppression")
-def look_up(request: HttpRequest) -> HttpResponseBase:
-    """Whether an address is suppressed; posted, so that it stands in no log."""
-    form = LookupForm(request.POST or None)
-    found: list[dict[str, str]] | None = None
-    if request.method == "POST" and form.is_valid():
-        channel, address = form.cleaned_data["channel"], form.cleaned_data["address"]
-        digest = address_digest(operations.normalized(channel, address), key=settings.ADDRESS_KEY)
-        found = [_told(one) for one in Suppression.objects.filter(channel=channel, digest=digest)]
-    context = {"form": form, "found": found, "title": gettext("Is this address suppressed?")}
-    return page(request, "admin/consent/lookup.html", context)
 
 
 @admin.register(ConsentEntry)
@@ -210,50 +155,5 @@ class ConsentEntryAdmin(ReadOnlyAdmin):
         return entry.status, entry.get_status_display()
 
 
-class ChannelFilter(admin.SimpleListFilter):
-    """The channels there are, without asking the table."""
-
-    title = gettext_lazy("channel")
-    parameter_name = "channel"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return CHANNEL_CHOICES
-
-    def queryset(self, request: HttpRequest, queryset: "QuerySet[Suppression]") -> "QuerySet[Suppression]":
-        return queryset.filter(channel=self.value()) if self.value() else queryset
-
-
-@admin.register(Suppression)
-class SuppressionAdmin(ReadOnlyAdmin):
-    list_display = ("hash", "channel_shown", "purpose_shown", "reason_shown", "created_at")
-    list_filter = (ChannelFilter,)
-    sortable_by = ()
-    ordering = ("-id",)
-    empty_text = _(
-        "Addresses that do not exist or complain come here by themselves; lists from elsewhere come with"
-        " “manage.py import_suppressions”."
-    )
-    list_before_template = "admin/consent/lookup_form.html"
-    fields = ("hash", "channel_shown", "purpose_shown", "reason_shown", "created_at")
-    readonly_fields = ("hash", "channel_shown", "purpose_shown", "reason_shown")
-
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        return super().changelist_view(request, {"lookup_form": LookupForm(), **(extra_context or {})})
-
-    @display(description=_("hash of the address"))
-    def hash(self, suppression: Suppression) -> str:
-        return bytes(suppression.digest).hex()[:16]
-
-    @display(description=_("channel"))
-    def channel_shown(self, suppression: Suppression) -> str:
-        return channel_name(suppression.channel)
-
-    @display(description=_("purpose"))
-    def purpose_shown(self, suppression: Suppression) -> str:
-        return _told(suppression)["purpose"]
-
-    @display(description=_("reason"))
-    def reason_shown(self, suppression: Suppression) -> str:
-        return _told(suppression)["reason"]
+# Their pages and lists are registered by being loaded.
+PAGES = (suppression_pages, topic_pages)

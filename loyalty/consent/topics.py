@@ -11,7 +11,6 @@ from loyalty.consent.entries import CHANNELS
 from loyalty.consent.models import Topic
 from loyalty.kit.documents import Change
 from loyalty.kit.problems import Problem, Problems, from_pydantic
-from loyalty.kit.sql import fetch, sql
 
 _KEY = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 
@@ -113,6 +112,6 @@ def unknown(keys: list[str], where: str) -> list[Problem]:
     ]
 
 
-def refusals() -> dict[str, int]:
-    """By topic: how many people have switched it off."""
-    return dict(fetch(sql("SELECT topic, count(*) FROM topic_choice WHERE NOT wanted GROUP BY topic")))
+def delete(*, key: str) -> int:
+    """Take a topic off the list; what people chose about it stays, and templates that name it keep to that."""
+    return Topic.objects.filter(key=key).delete()[0]

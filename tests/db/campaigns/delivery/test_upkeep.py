@@ -225,7 +225,8 @@ def test_the_passport_names_every_gate_in_order(world: World) -> None:
     passport = queries.passport(sent)
     assert passport is not None
     assert [gate["gate"] for gate in passport["gates"]] == [
-        "dispatch_state", "exit", "holdout", "address", "suppression", "consent", "sender_state",
+        "dispatch_state", "exit", "holdout", "address", "suppression", "consent", "preference_topic",
+        "preference_pause", "frequency_cap", "sender_state",
     ]  # fmt: skip
     assert {gate["verdict"] for gate in passport["gates"]} == {"passed"}
     assert (passport["state"], passport["reason"], passport["campaign"]) == ("sent", None, "autumn")
@@ -233,7 +234,7 @@ def test_the_passport_names_every_gate_in_order(world: World) -> None:
     assert [fact["name"] for fact in passport["facts"]] == ["message.sent"]
     passport = queries.passport(refused)
     assert passport is not None
-    assert [gate["verdict"] for gate in passport["gates"]] == ["passed"] * 5 + ["refused", "not_asked"]
+    assert [gate["verdict"] for gate in passport["gates"]] == ["passed"] * 5 + ["refused"] + ["not_asked"] * 4
     assert passport["gates"][5]["code"] == "no_consent"
     assert passport["gates"][5]["facts"]["status"] is None
     assert queries.passport(1) is None

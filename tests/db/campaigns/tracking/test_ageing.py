@@ -75,9 +75,14 @@ def test_a_blocked_person_gets_no_advertising_until_a_new_consent(world: World) 
 
 @pytest.mark.parametrize(
     ("name", "ref", "counts"),
-    [("purchase", None, True), ("message.clicked", 1, True), ("message.clicked", 2, False), ("message.opened", 1, False),
-     ("page_viewed", None, False)],
-)  # fmt: skip
+    [
+        ("purchase", None, True),
+        ("message.clicked", 1, True),
+        ("message.clicked", 2, False),
+        ("message.opened", 1, False),
+        ("page_viewed", None, False),
+    ],
+)
 def test_what_is_a_sign_of_life(world: World, name: str, ref: int | None, counts: bool) -> None:
     from loyalty.events import facts
 
