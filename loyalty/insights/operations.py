@@ -16,6 +16,8 @@ from loyalty.kit.problems import Problem, Problems, from_pydantic, with_suggesti
 from loyalty.kit.sql import Sql, execute, fetch, sql
 
 EVERY = timedelta(days=1)
+# While there is nobody to say something about, looking again costs next to nothing, and the first import may be on.
+SOON = timedelta(minutes=1)
 # Sorts and hash tables over a million buyers must fit.
 MEMORY = "256MB"
 # Keeps a computation and the erasure of a person apart, else what was just computed of an erased person would stay.
@@ -69,6 +71,8 @@ def compute(*, feature: str, now: datetime, only_due: bool = False) -> Computed 
     began = perf_counter()
     done = _store(feature, part.rows(parameters, now=now), now)
     state.computed_at, state.people, state.problem = now, done.people, None
+    if not done.people:
+        state.due_at = now + SOON
     state.compute_ms = round((perf_counter() - began) * 1000)
     state.save()
     return done
