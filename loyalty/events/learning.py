@@ -120,7 +120,10 @@ def weigh(*, now: datetime, limit: int = 50) -> int:
                         SELECT FROM counted c WHERE c.type_id = p.type_id AND c.key = p.key AND c.shape = p.shape)
                 ), noted AS (
                     INSERT INTO event_property (type_id, key, shape, first_seen_at, seen)
-                    SELECT type_id, key, shape, {{now}}, n FROM ranked WHERE place <= {{most}}
+                    SELECT type_id, key, shape, {{now}}, n FROM ranked r
+                    WHERE place <= {{most}} AND (
+                        (SELECT count(DISTINCT p.key) FROM event_property p WHERE p.type_id = r.type_id) < {{most}}
+                        OR EXISTS (SELECT FROM event_property p WHERE p.type_id = r.type_id AND p.key = r.key))
                     ORDER BY type_id, key, shape
                     ON CONFLICT (type_id, key, shape) DO UPDATE SET seen = excluded.seen
                 )

@@ -255,10 +255,10 @@ def _named(name: str, properties: Mapping[str, Any]) -> tuple[str, frozenset[str
             continue
         if name == "purchase":
             currency = properties.get("currency")
-            amount = number_format(value) if isinstance(value, int | float) else str(value)
+            amount = number_format(value, force_grouping=True) if isinstance(value, int | float) else str(value)
             return (f"{amount} {currency}", frozenset({key, "currency"})) if currency else (amount, frozenset({key}))
         if isinstance(value, int | float):
-            return number_format(value), frozenset({key})
+            return number_format(value, force_grouping=True), frozenset({key})
         return str(value)[:120], frozenset({key})
     return "", frozenset()
 
