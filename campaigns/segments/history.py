@@ -5,7 +5,7 @@ Open memberships stand in `segment_member`, closed ones in `segment_past`; someb
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from campaigns.segments.models import SegmentDefinition
@@ -13,7 +13,7 @@ from loyalty.kit.sql import Sql, fetch, sql
 
 # Points of one answer: a year of days.
 MOST_POINTS = 400
-STEPS = ("hour", "day")
+STEPS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def sizes(segment_id: int, *, start: datetime, end: datetime, step: str = "day",
         step=step,
         length=f"1 {step}",
         zone=zone,
-        start=start,
+        start=max(start, end - MOST_POINTS * STEPS[step]),
         end=end,
         most=MOST_POINTS,
     )

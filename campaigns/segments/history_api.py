@@ -1,8 +1,7 @@
 """Over HTTP: who was in a segment when, its size over time, and what another rule would change."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.http import Http404, HttpRequest
@@ -20,7 +19,8 @@ from loyalty.kit.problems import Problem, Problems
 router = Router(tags=["segments"])
 
 USUAL = {"hour": timedelta(days=2), "day": timedelta(days=90)}
-EARLIEST = datetime(1990, 1, 1, tzinfo=ZoneInfo("UTC"))
+EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+MOST_AHEAD = timedelta(days=366)
 
 
 class HistoryQuery(Schema):
@@ -119,11 +119,12 @@ def segment_history(request: HttpRequest, key: str, query: Query[HistoryQuery]) 
     """How the size went, hour by hour or day by day, and which rules the segment had."""
     segment = segment_of(key)
     end = query.end or clock.now()
-    start = query.start or end - USUAL[query.step]
+    start = query.start or max(end - USUAL[query.step], EARLIEST) if end > EARLIEST else end
     if start > end:
         raise Problems([Problem("from", "is after 'to'", "swap them")])
-    if start < EARLIEST:
-        raise Problems([Problem("from", "is before 1990", "choose a later date")])
+    for where, instant in (("from", start), ("to", end)):
+        if not EARLIEST <= instant <= clock.now() + MOST_AHEAD:
+            raise Problems([Problem(where, "is before 1990 or far ahead", "choose a time nearer to now")])
     sizes = history.sizes(segment.id, start=start, end=end, step=query.step, zone=settings.TIME_ZONE)
     return {"segment": key, "sizes": sizes, "definitions": history.definitions(segment.id)}
 
