@@ -82,7 +82,11 @@ def _rows(chunk: Chunk, *, clear: bool) -> Iterator[dict[str, Any]]:
             if given:
                 row["attributes"] = given
         if identities:
-            known = {name: cell for place, name in identities if (cell := cells[place].strip())}
+            known = {
+                name: [one for one in cell.split("|") if one.strip()] if "|" in cell else cell
+                for place, name in identities
+                if (cell := cells[place].strip())
+            }
             if known:
                 row["identities"] = known
         yield row
