@@ -16,8 +16,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE
         WHEN (wall AT TIME ZONE zone) AT TIME ZONE zone <> wall THEN (
             SELECT min(at) FROM generate_series(
-                date_trunc('minute', wall AT TIME ZONE zone) - ((wall AT TIME ZONE zone) AT TIME ZONE zone - wall),
-                wall AT TIME ZONE zone, interval '1 minute'
+                date_trunc('minute', wall AT TIME ZONE zone - ((wall AT TIME ZONE zone) AT TIME ZONE zone - wall)),
+                wall AT TIME ZONE zone + interval '1 minute', interval '1 minute'
             ) at WHERE at AT TIME ZONE zone > wall)
         WHEN ((wall AT TIME ZONE zone) - interval '1 hour') AT TIME ZONE zone = wall
             THEN (wall AT TIME ZONE zone) - interval '1 hour'

@@ -117,8 +117,11 @@ class EventOperator(Operator):
         return found
 
     def sentence(self, parameters: EventParameters) -> str:
-        parts = [_deed(parameters), _window_words(parameters), words.conditions(parameters.where)]
-        return ", ".join(part for part in parts if part)
+        window, where = _window_words(parameters), words.conditions(parameters.where)
+        # "happened 3 times in the last month", but "the sum .. is more than 100, in the last month".
+        link = " " if parameters.aggregate in ("count", "days") else ", "
+        main = link.join(part for part in (_deed(parameters), window) if part)
+        return f"{main}, {where}" if where else main
 
     def condition(self, parameters: EventParameters, context: Context) -> Sql:
         absent = parameters.missing_matches()

@@ -205,3 +205,86 @@ def test_consent_may_be_written_in_three_ways() -> None:
 def test_who_has_no_such_event_matches_negations_and_what_names_zero(rule: dict[str, Any], matches: bool) -> None:
     leaf = tree.parse({"event": "purchase", **rule})
     assert leaf.parameters.missing_matches() is matches  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("rule", "mistakes"),
+    [
+        ({"sequence": []}, ["rule.sequence: Tuple should have at least 1 item after validation, not 0"]),
+        (
+            {"sequence": [{"not": "x"}, {"event": "y"}]},
+            [
+                "rule.sequence[0]: nothing comes before the first step"
+                " (begin with an event, or ask for what never happened with none: [{event: ...}])"
+            ],
+        ),
+        (
+            {"sequence": [{"event": "a"}, {"evnt": "b"}]},
+            ["rule.sequence[1].evnt: unknown field 'evnt' (did you mean 'event'?)"],
+        ),
+        ({"sequence": [{"event": "a"}, {}]}, ["rule.sequence[1]: a step is either {event: ...} or {not: ...}"]),
+        (
+            {"sequence": [{"event": "a"}, {"event": "b", "for": "2h"}]},
+            [
+                "rule.sequence[1]: 'event' takes 'within', the time it may take; 'for' belongs to 'not'",
+            ],
+        ),
+        (
+            {"sequence": [{"event": "a", "within": "7d"}, {"not": "b", "for": "1 month"}], "within": "7d"},
+            [
+                "rule.within: stands beside the window of the first step (choose one of them)",
+                "rule.sequence[1].for: must be elapsed time between events (write 90s, 15m, 2h, 7d or 2w)",
+            ],
+        ),
+        (
+            {"reachable": "mail"},
+            ["rule.reachable: unknown channel 'mail' (one of email, sms, whatsapp, telegram, push,"],
+        ),
+        (
+            {"geo": {"near": [50.94, 6.96]}},
+            ["rule.geo: 'near' and 'radius_km' belong together: near: [50.94, 6.96], radius_km: 25"],
+        ),
+        ({"geo": {"near": [95, 6.96], "radius_km": 25}}, ["rule.geo.near: [95, 6.96] is not on earth: write"]),
+        ({"geo": {"near": [50, 6], "radius_km": 0}}, ["rule.geo.radius_km: Input should be greater than 0"]),
+        ({"geo": {"postcode": 1067}}, ["rule.geo.postcode: must be text: quote it"]),
+        ({"geo": {"country": "Germany"}}, ["rule.geo.country: must be a country by its two letters, such as DE"]),
+        ({"geo": {"radius": 5}}, ["rule.geo.radius: unknown field 'radius' (did you mean 'radius_km'?)"]),
+        ({"message": "clicked", "goal": "order"}, ["rule.goal: has no meaning with clicked (write message: converted"]),
+        (
+            {"message": "clicked", "channel": "mail"},
+            ["rule.channel: unknown channel 'mail' (one of email, sms, whatsapp, telegram, push, letter, webhook)"],
+        ),
+        ({"message": "clicked", "flwo": "x"}, ["rule.flwo: unknown field 'flwo' (did you mean 'flow'?)"]),
+    ],
+)
+def test_mistakes_in_what_people_write(rule: dict[str, Any], mistakes: list[str]) -> None:
+    found = told(rule)
+    assert [text[: len(mistake)] for text, mistake in zip(found, mistakes, strict=True)] == mistakes
+
+
+def test_a_place_may_be_written_in_three_ways() -> None:
+    ways = [
+        {"geo": {"near": [50.94, 6.96], "radius_km": 25, "of": "shop"}},
+        {"geo": "shop", "near": {"lat": 50.94, "lon": 6.96}, "radius_km": 25},
+        {"geo": None, "near": [50.94, 6.96], "radius_km": 25, "of": "shop"},
+    ]
+    first, *others = [tree.parse(way).parameters for way in ways]  # type: ignore[union-attr]
+    assert others == [first, first]
+
+
+def test_a_sequence_says_when_its_answer_changes_without_an_event() -> None:
+    steps = [
+        {"event": "visit"},
+        {"not": "order", "for": "2h"},
+        {"not": "call", "for": "1h"},
+        {"event": "visit"},
+        {"not": "order"},
+        {"not": "call", "for": "3h"},
+    ]
+    reads = tree.reads(tree.parse({"sequence": steps, "within": "1 month"}))
+    assert reads.events == {"visit", "order", "call"}
+    assert [(name, str(period)) for name, period in reads.windows] == [
+        ("visit", "1 month"),
+        ("visit", "2h"),
+        ("visit", "3h"),
+    ]
