@@ -56,13 +56,15 @@ def join(customer_ids: Collection[int], *, setup: Setup, now: datetime) -> int:
     )[0][0]
 
 
-def open_wallets(*, program_id: int) -> int:
-    """Give every member an empty balance in wallets that are new; how many."""
+def open_wallets(*, program_id: int, member_id: int | None = None) -> int:
+    """Give every member (or that one) an empty balance in wallets that are new; how many."""
     return execute(
         sql(
             "INSERT INTO member_balance (member_id, wallet_id) SELECT m.id, w.id FROM member m"
-            " JOIN wallet w ON w.program_id = m.program_id WHERE m.program_id = {program} ON CONFLICT DO NOTHING",
+            " JOIN wallet w ON w.program_id = m.program_id WHERE m.program_id = {program}"
+            " AND ({member}::bigint IS NULL OR m.id = {member}::bigint) ON CONFLICT DO NOTHING",
             program=program_id,
+            member=member_id,
         )
     )
 

@@ -6,7 +6,7 @@ tens of thousands of lots.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
@@ -20,7 +20,6 @@ from loyalty.program.setup import Setup
 
 # 20,000 lots are released or expired in about a second; more would hold their members for too long.
 BATCH = 20_000
-LONGEST_HOLD = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +125,7 @@ def spendable(member_id: int, wallet_id: int) -> int:
     return rows[0][0] if rows else 0
 
 
-def _begin(member_id: int, *, now: datetime) -> None:
+def begin(member_id: int, *, now: datetime) -> None:
     """Lock one member; raises Problems for one who may not move points."""
     partitions.ensure(now, now)
     state = membership.lock([member_id]).get(member_id, "gone")
@@ -134,7 +133,7 @@ def _begin(member_id: int, *, now: datetime) -> None:
         raise Problems([membership.unfit(state)])
 
 
-def _take(booking_id: int, member_id: int, wallet_id: int, points: int, account: int, fact: str, now: datetime) -> None:
+def take(booking_id: int, member_id: int, wallet_id: int, points: int, account: int, fact: str, now: datetime) -> None:
     has = spendable(member_id, wallet_id)
     if points > has:
         raise Problems([Problem("points", f"{points} points are wanted, {has} can be used", f"take at most {has}")])
@@ -158,102 +157,12 @@ def spend(
     if not settings.spendable:
         raise Problems([Problem("wallet", f"{settings.key} is no wallet to pay with")])
     with transaction.atomic():
-        _begin(member_id, now=now)
+        begin(member_id, now=now)
         booking_id = posting.new_booking(
             names.SPEND, program_id=setup.id, member_id=member_id, now=now, reason=reason, actor=actor
         )
-        _take(booking_id, member_id, wallet_id, points, names.SPENT, "points.spent", now)
+        take(booking_id, member_id, wallet_id, points, names.SPENT, "points.spent", now)
     return Booked(booking_id, points)
-
-
-def hold(
-    *, setup: Setup, member_id: int, wallet: str | None, points: int, lasts: timedelta, now: datetime,
-    reason: str | None = None,
-) -> Booked:  # fmt: skip
-    """Lock points for a while, so that nothing else takes them; raises Problems when there are too few."""
-    wallet_id, settings = setup.wallet(wallet)
-    if not settings.spendable:
-        raise Problems([Problem("wallet", f"{settings.key} is no wallet to pay with")])
-    if not timedelta(0) < lasts <= LONGEST_HOLD:
-        raise Problems([Problem("lasts", "must be more than nothing and at most 30 days")])
-    with transaction.atomic():
-        _begin(member_id, now=now)
-        booking_id = posting.new_booking(names.LOCK, program_id=setup.id, member_id=member_id, now=now, reason=reason)
-        _take(booking_id, member_id, wallet_id, points, names.LOCKED, "points.locked", now)
-        execute(
-            sql(
-                "INSERT INTO hold (booking_id, member_id, wallet_id, amount, ends_at)"
-                " VALUES ({booking}, {member}, {wallet}, {points}, {ends})",
-                booking=booking_id,
-                member=member_id,
-                wallet=wallet_id,
-                points=points,
-                ends=now + lasts,
-            )
-        )
-    return Booked(booking_id, points)
-
-
-def settle_hold(hold_id: int, *, capture: bool, setup: Setup, now: datetime) -> Booked:
-    """Take the held points for good, or let them go; raises Problems for a hold that is over or unknown."""
-    with transaction.atomic():
-        rows = fetch(sql("SELECT member_id FROM hold WHERE booking_id = {id}", id=hold_id))
-        if not rows:
-            raise Problems([Problem("hold", f"there is no hold {hold_id}")])
-        _begin(rows[0][0], now=now)
-        done = _settle(sql("h.booking_id = {id}", id=hold_id), [rows[0][0]], capture=capture, setup=setup, now=now)
-        if done is None:
-            raise Problems([Problem("hold", "is over: captured, let go or run out", "hold the points again")])
-    return done
-
-
-def end_holds(setup: Setup, *, now: datetime, limit: int = BATCH) -> int:
-    """Let go of what is held beyond its time; the number of holds."""
-    due = sql("h.settled_by IS NULL AND h.ends_at <= {now}", now=now)
-    query = sql(
-        "SELECT h.member_id, h.booking_id FROM hold h JOIN booking b ON b.id = h.booking_id"
-        " WHERE {due} AND b.program_id = {program} ORDER BY h.ends_at LIMIT {limit}",
-        due=due,
-        program=setup.id,
-        limit=limit,
-    )
-    with transaction.atomic():
-        rows = fetch(query)
-        if not rows:
-            return 0
-        partitions.ensure(now, now)
-        members = sorted({row[0] for row in rows})
-        membership.lock(members)
-        these = sql("h.booking_id = ANY({ids}::bigint[])", ids=[row[1] for row in rows])
-        _settle(these, members, capture=False, setup=setup, now=now)
-    return len(rows)
-
-
-def _settle(which: Sql, members: list[int], *, capture: bool, setup: Setup, now: datetime) -> Booked | None:
-    """The held points of these holds, which are still open; None when there is none."""
-    kind = names.CAPTURE if capture else names.UNLOCK
-    booking_id = posting.new_booking(
-        kind, program_id=setup.id, now=now, member_id=members[0] if len(members) == 1 else None
-    )
-    open_ones = sql(
-        "UPDATE hold h SET settled_by = {booking} WHERE {which} AND h.settled_by IS NULL RETURNING h.booking_id",
-        booking=booking_id,
-        which=which,
-    )
-    moves = sql(
-        "SELECT {booking}::bigint AS booking_id, e.member_id, e.wallet_id, e.lot_id, {locked}::smallint AS"
-        " from_account, {target}::smallint AS to_account, e.amount FROM settled s"
-        " JOIN entry e ON e.booking_id = s.booking_id AND e.to_account = {locked}",
-        booking=booking_id,
-        locked=names.LOCKED,
-        target=names.SPENT if capture else names.ACTIVE,
-    )
-    fact = "points.spent" if capture else "points.unlocked"
-    before = sql("settled AS ({open_ones})", open_ones=open_ones)
-    count, points = posting.post(moves, before=before, now=now, fact=fact)
-    if count and not capture:
-        posting.settle_debts(members, program_id=setup.id, now=now)
-    return Booked(booking_id, points) if count else None
 
 
 def transfer(
@@ -286,7 +195,7 @@ def transfer(
         booking_id = posting.new_booking(
             names.TRANSFER, program_id=setup.id, member_id=giver_id, now=now, reason=reason
         )
-        _take(booking_id, giver_id, wallet_id, points, names.TRANSIT, "points.transferred", now)
+        take(booking_id, giver_id, wallet_id, points, names.TRANSIT, "points.transferred", now)
         made = sql(
             "made AS (INSERT INTO lot (member_id, wallet_id, booking_id, amount, active, earned_at, expires_at)"
             " SELECT {taker}::bigint, e.wallet_id, e.booking_id, e.amount, e.amount, l.earned_at, l.expires_at"
@@ -394,11 +303,11 @@ def take_back(
 ) -> int:
     """Take points by hand from a member; the booking. Raises Problems when there are too few."""
     with transaction.atomic():
-        _begin(member_id, now=now)
+        begin(member_id, now=now)
         booking_id = posting.new_booking(
             names.ADJUST, program_id=setup.id, member_id=member_id, now=now, reason=reason, actor=actor
         )
-        _take(booking_id, member_id, wallet_id, points, names.ADJUSTED, "points.adjusted", now)
+        take(booking_id, member_id, wallet_id, points, names.ADJUSTED, "points.adjusted", now)
     return booking_id
 
 

@@ -17,11 +17,10 @@ from loyalty.events import facts, partitions
 from loyalty.kit.problems import Problem
 from loyalty.kit.sql import Sql, execute, fetch, sql
 from loyalty.program import award, membership, movements, names, posting, tiering
-from loyalty.program.receipts import Receipt, content_of, key_of, late_or_early, read, rounds
+from loyalty.program.receipts import SOURCE, Receipt, content_of, key_of, late_or_early, read, rounds
 from loyalty.program.rules import Rule
 from loyalty.program.setup import Setup
 
-SOURCE = "transaction"
 _COLUMNS = (
     ("member_id", "bigint"), ("kind", "text"), ("occurred_at", "timestamptz"), ("key_digest", "uuid"),
     ("content_digest", "uuid"), ("reference", "text"), ("currency", "text"), ("amount", "numeric"), ("net", "numeric"),

@@ -16,6 +16,8 @@ MOST_ITEMS = 1000
 AHEAD = timedelta(minutes=10)
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 CENT = Decimal("0.01")
+# The namespace of the ids of purchases.
+SOURCE = "transaction"
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Amount = Annotated[Decimal, Field(ge=0, max_digits=14, decimal_places=2)]

@@ -17,8 +17,8 @@ from loyalty.events import facts, partitions
 from loyalty.kit.problems import Problem
 from loyalty.kit.sql import execute, fetch, sql
 from loyalty.program import membership, names, posting, reversals, tiering
-from loyalty.program.purchases import SOURCE, Committed, insert_bookings
-from loyalty.program.receipts import Return, Void, content_of, key_of, late_or_early, plain, read, rounds
+from loyalty.program.purchases import Committed, insert_bookings
+from loyalty.program.receipts import SOURCE, Return, Void, content_of, key_of, late_or_early, plain, read, rounds
 from loyalty.program.reversals import GivenLot, Paid
 from loyalty.program.setup import Setup
 

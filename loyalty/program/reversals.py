@@ -39,8 +39,8 @@ def wanted(
     """
     left = {line["no"]: line["quantity"] - before.get(line["no"], Decimal(0)) for line in lines}
     if not items:
-        back = {number: quantity for number, quantity in left.items() if quantity > 0}
-        return back, [] if back else [Problem("transaction", "everything of it came back before")]
+        rest_of_all = {number: quantity for number, quantity in left.items() if quantity > 0}
+        return rest_of_all, [] if rest_of_all else [Problem("transaction", "everything of it came back before")]
     back: dict[int, Decimal] = {}
     problems = []
     for place, item in enumerate(items):

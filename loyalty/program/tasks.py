@@ -5,7 +5,7 @@ from datetime import datetime
 from time import monotonic
 
 from loyalty.kit.chores import chore
-from loyalty.program import movements, occasions, operations, tiering
+from loyalty.program import holds, movements, occasions, operations, tiering
 from loyalty.program.setup import Setup, load_all
 
 # A chore goes on while there is work, for so long.
@@ -41,7 +41,7 @@ def earn(*, now: datetime) -> int:
 @chore("program.release", queue="maintenance", every=60, order=16)
 def release(*, now: datetime) -> int:
     """Make pending points usable whose waiting time is over, and let go of holds that ran out."""
-    return _for_each(lambda setup: movements.release(setup, now=now) + movements.end_holds(setup, now=now))
+    return _for_each(lambda setup: movements.release(setup, now=now) + holds.end_holds(setup, now=now))
 
 
 @chore("program.expire", queue="maintenance", every=300, order=17)

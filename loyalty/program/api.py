@@ -1,0 +1,335 @@
+"""The program over HTTP: members, balances and the ledger; purchases simulated, committed, voided and returned."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.http import Http404, HttpRequest
+from ninja import Query, Router
+
+from loyalty.access.auth import ApiAuth
+from loyalty.customers import queries as customers
+from loyalty.events import queue
+from loyalty.kit import clock
+from loyalty.kit.errors import ApiError
+from loyalty.kit.periods import Period
+from loyalty.kit.problems import Problem, Problems
+from loyalty.program import holds, movements, operations, purchases, queries, returns, wording
+from loyalty.program.models import Member
+from loyalty.program.purchases import Committed
+from loyalty.program.receipts import Receipt, Return, Void
+from loyalty.program.setup import Setup, load, load_all
+from loyalty.program.shapes import (
+    AdjustIn,
+    BalancesOut,
+    BatchIn,
+    BatchOut,
+    HoldIn,
+    LedgerQuery,
+    MemberOut,
+    Outcome,
+    PointsIn,
+    PointsOut,
+    TierIn,
+    TransferIn,
+    Whose,
+)  # fmt: skip
+
+router = Router(tags=["loyalty"])
+READ, WRITE = ApiAuth("loyalty:read"), ApiAuth("loyalty:write")
+
+
+Commit = Callable[..., Committed]
+
+
+def _one(row: object, commit: Commit, setup: Setup, *, simulate: bool = False) -> dict[str, Any]:
+    """Carry out one transaction; with `simulate`, take it back after looking at what it did."""
+    now = clock.now()
+    with transaction.atomic():
+        done = commit(rows=[row], setup=setup, now=now)
+        if done.rejected:
+            problems = done.rejected[0][1]
+            status = 409 if any(problem.where == "id" for problem in problems) else 422
+            raise ApiError(status, "The transaction was refused; nothing was booked.", problems)
+        booking_id = done.bookings[0]
+        if booking_id is None:
+            raise ApiError(409, "The transaction met another one; send it again.")
+        found = queries.outcome(booking_id, setup=setup, now=now)
+        if simulate:
+            transaction.set_rollback(True)
+            found |= {"booking": None, "status": "simulated"}
+        else:
+            found["status"] = "duplicate" if done.repeated else "committed"
+    if not simulate:
+        queue.wake()
+    return found
+
+
+@router.post("/loyalty/transactions/simulate", auth=WRITE, response=Outcome, summary="What a purchase would do")
+def simulate_transaction(request: HttpRequest, body: Receipt) -> dict[str, Any]:
+    """The very same as commit, taken back at the end."""
+    return _one(body.model_dump(exclude_unset=True), purchases.commit, load(body.program), simulate=True)
+
+
+@router.post("/loyalty/transactions/commit", auth=WRITE, response=Outcome, summary="Book a purchase")
+def commit_transaction(request: HttpRequest, body: Receipt) -> dict[str, Any]:
+    """Takes the points paid with and gives those earned. The same `id` again changes nothing and answers the same."""
+    return _one(body.model_dump(exclude_unset=True), purchases.commit, load(body.program))
+
+
+def _program_of(identifier: str) -> Setup:
+    """The program in which that purchase was booked; the only one where it is unknown."""
+    found = queries.program_of_purchase(identifier)
+    if found is None:
+        raise ApiError(404, f"There is no transaction {identifier!r}.", code="not_found")
+    return load(found)
+
+
+@router.post("/loyalty/transactions/return", auth=WRITE, response=Outcome, summary="Take lines of a purchase back")
+def return_transaction(request: HttpRequest, body: Return) -> dict[str, Any]:
+    """Reverses exactly the lots that the lines had earned, and gives back their share of the points paid with."""
+    return _one(body.model_dump(exclude_unset=True), returns.give_back, _program_of(body.transaction))
+
+
+@router.post("/loyalty/transactions/void", auth=WRITE, response=Outcome, summary="Undo a purchase")
+def void_transaction(request: HttpRequest, body: Void) -> dict[str, Any]:
+    """Everything that has not come back yet does; again, it changes nothing."""
+    return _one(body.model_dump(exclude_unset=True), returns.void, _program_of(body.transaction))
+
+
+@router.post("/loyalty/transactions/batch", auth=WRITE, response=BatchOut, summary="Book purchases of an offline till")
+def commit_batch(request: HttpRequest, body: BatchIn) -> dict[str, Any]:
+    """Up to 5,000 a call: the good ones are booked, the bad ones come back with every mistake."""
+    done = purchases.commit(rows=body.transactions, setup=load(body.program), now=clock.now())
+    queue.wake()
+    rejected = [
+        {"index": index, "problems": [problem.within(f"transactions[{index}]").as_dict() for problem in problems]}
+        for index, problems in done.rejected
+    ]
+    accepted = sum(1 for one in done.bookings if one is not None) - len(done.repeated)
+    return {"accepted": accepted, "duplicates": len(done.repeated), "rejected": rejected}
+
+
+def _member(external_id: str, setup: Setup) -> Member:
+    return _known(external_id, setup, f"The customer {external_id!r} is no member of {setup.key}.")
+
+
+def _known(reference: str | dict[str, str], setup: Setup, sentence: str) -> Member:
+    customer_id = customers.resolve([reference])[0]
+    found = None if customer_id is None else queries.member_of(customer_id, program_id=setup.id)
+    if found is None:
+        raise Http404(sentence)
+    return found
+
+
+def _shown(member: Member, setup: Setup, external_id: str | None) -> dict[str, Any]:
+    tier = next((one.key for one in setup.tiers if one.id == member.tier_id), None)
+    return {
+        "program": setup.key,
+        "customer": external_id,
+        "member": member.pk,
+        "state": member.state,
+        "joined_at": member.joined_at,
+        "tier": tier,
+        "balances": queries.balances(member.pk, setup=setup, now=clock.now()),
+    }
+
+
+@router.post("/loyalty/members", auth=WRITE, response=MemberOut, summary="Join")
+def join(request: HttpRequest, body: Whose) -> dict[str, Any]:
+    """Who is in already stays in; who had left comes back."""
+    setup = load(body.program)
+    customer_id = customers.resolve([body.customer])[0]
+    if customer_id is None:
+        raise Problems([Problem("customer", "nobody is known by this", "create the customer first")])
+    operations.join(customer_ids=[customer_id], setup=setup, now=clock.now())
+    member = queries.member_of(customer_id, program_id=setup.id)
+    if member is None:
+        raise ApiError(409, "The customer was merged or forgotten just now.")
+    return _shown(member, setup, body.customer if isinstance(body.customer, str) else None)
+
+
+@router.get("/loyalty/members/{external_id}", auth=READ, response=MemberOut, summary="A member")
+def read_member(request: HttpRequest, external_id: str, program: str | None = None) -> dict[str, Any]:
+    setup = load(program)
+    return _shown(_member(external_id, setup), setup, external_id)
+
+
+@router.delete("/loyalty/members/{external_id}", auth=WRITE, response=MemberOut, summary="Leave")
+def leave(request: HttpRequest, external_id: str, program: str | None = None) -> dict[str, Any]:
+    """Nothing more is earned; what is there can be spent until it expires."""
+    setup = load(program)
+    member = _member(external_id, setup)
+    operations.leave(member_id=member.pk, setup=setup, now=clock.now())
+    member.refresh_from_db()
+    return _shown(member, setup, external_id)
+
+
+@router.get("/loyalty/members/{external_id}/balance", auth=READ, response=BalancesOut, summary="A member's points")
+def read_balance(request: HttpRequest, external_id: str, program: str | None = None) -> dict[str, Any]:
+    setup = load(program)
+    member = _member(external_id, setup)
+    return {"program": setup.key, "balances": queries.balances(member.pk, setup=setup, now=clock.now())}
+
+
+@router.get("/loyalty/members/{external_id}/ledger", auth=READ, summary="Every movement of a member's points")
+def read_ledger(request: HttpRequest, external_id: str, query: Query[LedgerQuery]) -> dict[str, Any]:
+    """Newest first; pass on `next` as `after` until it is null. Each entry names the account it leaves and reaches."""
+    member = _member(external_id, load(query.program))
+    page = queries.ledger(member.pk, after=query.after, limit=query.limit)
+    return {"entries": page.rows, "next": page.next}
+
+
+@router.get("/loyalty/members/{external_id}/lots", auth=READ, summary="Points that a member has, by expiry")
+def read_lots(request: HttpRequest, external_id: str, program: str | None = None) -> dict[str, Any]:
+    return {"lots": queries.lots(_member(external_id, load(program)).pk)}
+
+
+@router.get("/loyalty/members/{external_id}/tier", auth=READ, summary="A member's tier and the way to the next")
+def read_tier(request: HttpRequest, external_id: str, program: str | None = None) -> dict[str, Any]:
+    setup = load(program)
+    return queries.tier_progress(_member(external_id, setup), setup=setup, now=clock.now())
+
+
+@router.put("/loyalty/members/{external_id}/tier", auth=WRITE, summary="Give a tier by hand")
+def set_tier(request: HttpRequest, external_id: str, body: TierIn) -> dict[str, Any]:
+    """Kept until `until` whatever the points; afterwards, or without, as the rules say."""
+    setup = load(body.program)
+    member = _member(external_id, setup)
+    operations.set_tier(member_id=member.pk, tier=body.tier, until=body.until, setup=setup, now=clock.now())
+    member.refresh_from_db()
+    return queries.tier_progress(member, setup=setup, now=clock.now())
+
+
+def _moved(booked: movements.Booked, member_id: int, setup: Setup) -> dict[str, Any]:
+    queue.wake()
+    found = queries.balances(member_id, setup=setup, now=clock.now())
+    return {"booking": booked.booking_id, "points": booked.points, "balances": found}
+
+
+@router.post("/loyalty/members/{external_id}/spend", auth=WRITE, response=PointsOut, summary="Spend points")
+def spend(request: HttpRequest, external_id: str, body: PointsIn) -> dict[str, Any]:
+    setup = load(body.program)
+    member = _member(external_id, setup)
+    booked = movements.spend(
+        setup=setup, member_id=member.pk, wallet=body.wallet, points=body.points, reason=body.reason, now=clock.now()
+    )
+    return _moved(booked, member.pk, setup)
+
+
+@router.post("/loyalty/members/{external_id}/holds", auth=WRITE, response=PointsOut, summary="Hold points for a while")
+def hold(request: HttpRequest, external_id: str, body: HoldIn) -> dict[str, Any]:
+    """`booking` is the hold: capture takes the points for good, release lets them go, as does time."""
+    setup = load(body.program)
+    member = _member(external_id, setup)
+    try:
+        seconds = Period.parse(body.lasts).seconds or 0
+    except ValueError as error:
+        raise Problems([Problem("lasts", str(error))]) from None
+    booked = holds.hold(
+        setup=setup,
+        member_id=member.pk,
+        wallet=body.wallet,
+        points=body.points,
+        lasts=timedelta(seconds=seconds),
+        reason=body.reason,
+        now=clock.now(),
+    )
+    return _moved(booked, member.pk, setup)
+
+
+def _settled(hold_id: int, *, capture: bool) -> dict[str, Any]:
+    owner = queries.hold_owner(hold_id)
+    if owner is None:
+        raise Http404(f"There is no hold {hold_id}.")
+    member_id, program = owner
+    setup = load(program)
+    booked = holds.settle_hold(hold_id, capture=capture, setup=setup, now=clock.now())
+    return _moved(booked, member_id, setup)
+
+
+@router.post("/loyalty/holds/{hold_id}/capture", auth=WRITE, response=PointsOut, summary="Take held points for good")
+def capture_hold(request: HttpRequest, hold_id: int) -> dict[str, Any]:
+    return _settled(hold_id, capture=True)
+
+
+@router.post("/loyalty/holds/{hold_id}/release", auth=WRITE, response=PointsOut, summary="Let held points go")
+def release_hold(request: HttpRequest, hold_id: int) -> dict[str, Any]:
+    return _settled(hold_id, capture=False)
+
+
+@router.post("/loyalty/members/{external_id}/transfer", auth=WRITE, response=PointsOut, summary="Hand points on")
+def transfer(request: HttpRequest, external_id: str, body: TransferIn) -> dict[str, Any]:
+    """They keep their dates. Only in wallets that allow it, and up to their limit a day."""
+    setup = load(body.program)
+    member = _member(external_id, setup)
+    taker = _known(body.to, setup, "The receiver is no member of the program.")
+    booked = movements.transfer(
+        setup=setup,
+        giver_id=member.pk,
+        taker_id=taker.pk,
+        wallet=body.wallet,
+        points=body.points,
+        reason=body.reason,
+        now=clock.now(),
+    )
+    return _moved(booked, member.pk, setup)
+
+
+@router.post("/loyalty/members/{external_id}/adjustments", auth=WRITE, summary="Ask for a correction")
+def ask_adjustment(request: HttpRequest, external_id: str, body: AdjustIn) -> dict[str, Any]:
+    """Nothing is booked until a second person approves it in the admin."""
+    setup = load(body.program)
+    key: Any = request.auth  # type: ignore[attr-defined]
+    found = operations.request_adjustment(
+        member_id=_member(external_id, setup).pk,
+        wallet=body.wallet,
+        points=body.points,
+        reason=body.reason,
+        by=f"API key {key.name}",
+        setup=setup,
+        now=clock.now(),
+    )
+    return {"adjustment": found, "state": "requested"}
+
+
+@router.get("/loyalty/programs", auth=READ, summary="The programs with their rules in words")
+def read_programs(request: HttpRequest) -> dict[str, Any]:
+    return {
+        "programs": [
+            {
+                "key": setup.key,
+                "name": setup.document.name,
+                "currency": setup.document.currency,
+                "wallets": [wallet.key for wallet in setup.document.wallets],
+                "rules": [
+                    {
+                        "key": rule.document.key,
+                        "sentence": wording.rule(rule.document, rule.part.sentence(rule.parameters)),
+                    }
+                    for rule in setup.rules
+                ],
+            }
+            for setup in load_all()
+        ]
+    }
+
+
+@router.get("/loyalty/tiers", auth=READ, summary="The tiers of a program")
+def read_tiers(request: HttpRequest, program: str | None = None) -> dict[str, Any]:
+    setup = load(program)
+    counts = queries.tier_counts(setup.id)
+    return {
+        "tiers": [
+            {
+                "key": tier.key,
+                "name": tier.name,
+                "rank": tier.rank,
+                "threshold": tier.threshold,
+                "benefits": tier.definition.get("benefits", []),
+                "members": counts.get(tier.id, 0),
+            }
+            for tier in setup.tiers
+        ]
+    }

@@ -1,0 +1,137 @@
+"""What the program's calls take and answer."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from ninja import Field, Schema
+from pydantic import AwareDatetime, ConfigDict
+
+from loyalty.program import queries
+
+LARGEST_BATCH = 5_000
+
+
+class Whose(Schema):
+    """Whose membership: the external id, or one identity."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    customer: str | dict[str, str] = Field(description='External id, or one identity such as {"card": "..."}.')
+    program: str | None = Field(None, description="Only needed where there are several programs.")
+
+
+class Balance(Schema):
+    wallet: str
+    available: int = Field(description="What can be spent now.")
+    balance: int = Field(description="Below 0 when points were returned after they had been spent.")
+    pending: int
+    locked: int
+    owed: int
+    next_expiry: datetime | None
+    next_expiry_points: int
+    expiring_soon: int = Field(description=f"Expires within {queries.SOON_DAYS} days.")
+
+
+class Earned(Schema):
+    wallet: str
+    points: int
+    rule: str | None
+    sentence: str
+    state: str
+    available_at: datetime | None
+    expires_at: datetime | None
+
+
+class Outcome(Schema):
+    status: str = Field(description="committed, duplicate (booked before, nothing changed) or simulated")
+    booking: int | None
+    id: str | None
+    kind: str
+    amount: Decimal | None
+    earned: list[Earned]
+    points: int = Field(description="Earned in the program's first wallet.")
+    spent: dict[str, int]
+    reversed: dict[str, int]
+    refunded: dict[str, int]
+    balances: list[Balance]
+    tier: str | None
+
+
+class MemberOut(Schema):
+    program: str
+    customer: str | None
+    member: int
+    state: str
+    joined_at: datetime
+    tier: str | None
+    balances: list[Balance]
+
+
+class Rejected(Schema):
+    index: int
+    problems: list[dict[str, str]]
+
+
+class BatchOut(Schema):
+    accepted: int
+    duplicates: int
+    rejected: list[Rejected]
+
+
+class BatchIn(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+    transactions: list[Any] = Field(description="As for commit, each checked by itself.", max_length=LARGEST_BATCH)
+    program: str | None = None
+
+
+class BalancesOut(Schema):
+    program: str
+    balances: list[Balance]
+
+
+class LedgerQuery(Schema):
+    program: str | None = None
+    after: int | None = Field(None, description="The cursor `next` of the page before.")
+    limit: int = Field(queries.PAGE, ge=1, le=queries.LARGEST_PAGE)
+
+
+class TierIn(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+    tier: str | None = Field(description="Null takes the tier away.")
+    until: AwareDatetime | None = None
+    program: str | None = None
+
+
+class PointsIn(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+    points: int = Field(gt=0, le=100_000_000)
+    wallet: str | None = None
+    program: str | None = None
+    reason: str | None = Field(None, max_length=500)
+
+
+class PointsOut(Schema):
+    booking: int
+    points: int
+    balances: list[Balance]
+
+
+class HoldIn(PointsIn):
+    lasts: str = Field("15m", description="How long: 15m, 2h, 1d.")
+
+
+class TransferIn(PointsIn):
+    to: str | dict[str, str]
+
+
+class AdjustIn(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+    points: int = Field(description="Below 0 takes points.", ge=-100_000_000, le=100_000_000)
+    reason: str = Field(min_length=1, max_length=500)
+    wallet: str | None = None
+    program: str | None = None
