@@ -25,6 +25,8 @@ from loyalty.kit.sql import fetch, sql
 VIEW = "segments.view_segment"
 PAGE = 50
 SPANS = {"30d": 30, "90d": 90, "365d": 365}
+# A history of fewer days than this is drawn by the hour.
+YOUNG = 3
 # A drawing of more than this nobody can read; one segment's neighborhood is drawn instead.
 MOST_BOXES = 150
 
@@ -78,6 +80,8 @@ def history_of(request: HttpRequest, segment_id: int) -> HttpResponseBase:
     end = now()
     zone = timezone.get_current_timezone_name()
     points = history.sizes(segment.pk, start=end - timedelta(days=days), end=end, zone=zone)
+    if len(points) < YOUNG:
+        points = history.sizes(segment.pk, start=end - timedelta(days=YOUNG), end=end, step="hour", zone=zone)
     seconds = [(point.at.timestamp(), point.members) for point in points]
     context = {
         "title": gettext("History"),

@@ -49,8 +49,8 @@ class ParametersForm(forms.Form):
     ties = forms.ChoiceField(
         label=_("Equal values"),
         choices=[
-            ("rank", _("may fall into two fifths, so that each fifth holds as many people")),
-            ("together", _("stay together, so that fifths may differ in size")),
+            ("together", _("stay together: whoever bought once is in the lowest fifth")),
+            ("rank", _("may fall into several fifths, so that each holds as many people")),
         ],
     )
 

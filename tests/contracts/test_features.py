@@ -60,11 +60,11 @@ def amount_of(value: Any) -> Decimal:
 
 
 def fifths(order: list[tuple[Any, int]], ties: str) -> dict[int, int]:
-    """Each customer's fifth from 1 by place in the order; with `together` equal values share the middle place."""
+    """Each customer's fifth from 1 by place in the order; with `together` equal values share the first place."""
     places: dict[int, Fraction] = {}
     for number, (value, customer) in enumerate(order):
         peers = [place for place, (other, _) in enumerate(order) if other == value]
-        places[customer] = Fraction(sum(peers), len(peers)) if ties == "together" else Fraction(number)
+        places[customer] = Fraction(min(peers) if ties == "together" else number)
     return {customer: max(1, ceil(5 * place / (len(order) - 1))) for customer, place in places.items()}
 
 

@@ -55,14 +55,15 @@ def _period(value: str | None) -> str | None:
 
 class RfmParameters(BaseModel):
     """Which event is a purchase, which of its properties is the amount, how far back purchases count, and whether equal
-    values may fall into two fifths (`rank`, so that each holds a fifth of the buyers) or not (`together`)."""
+    values stay in one fifth (`together`: whoever bought once is in the first) or may fall into several (`rank`, the
+    published way, so that each fifth holds as many people)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     event: Annotated[str, AfterValidator(_event)] = "purchase"
     value: str = Field("amount", min_length=1, max_length=200)
     within: Annotated[str | None, AfterValidator(_period)] = None
-    ties: Literal["rank", "together"] = "rank"
+    ties: Literal["together", "rank"] = "together"
 
 
 def segment_of(recency: int, frequency: int) -> str:
@@ -137,12 +138,8 @@ def _place(value: Sql, *, descending: bool = False) -> Sql:
 
 
 def _shared_place(value: Sql, *, descending: bool = False) -> Sql:
-    """The place in the order; equal values share the middle of the places they take."""
-    return sql(
-        "(rank() OVER (ORDER BY {v}{direction}) + (count(*) OVER (PARTITION BY {v}) - 1) / 2.0)",
-        v=value,
-        direction=Sql(" DESC" if descending else ""),
-    )
+    """The place in the order; equal values share the first of the places they take."""
+    return sql("rank() OVER (ORDER BY {v}{direction})", v=value, direction=Sql(" DESC" if descending else ""))
 
 
 def _amount(key: str) -> Sql:

@@ -155,7 +155,8 @@
   function field(operator, spec, node, where) {
     const place = `${where}.${spec.name}`, set = value => { node[spec.name] = value; changed(); };
     const drop = spec.required ? null : button('×', () => { delete node[spec.name]; draw(`${where}|more`); }, {class: 'rb-drop', 'aria-label': `${words.remove}: ${spec.label}`, title: words.remove});
-    return el('span', {class: 'rb-field'}, el('span', {class: 'rb-label', 'aria-hidden': true}, spec.label), control(spec, node, place, set), drop);
+    return el('span', {class: 'rb-field'}, el('span', {class: 'rb-label', 'aria-hidden': true}, spec.label),
+      spec.kind === 'conditions' || spec.kind === 'items' ? [drop, control(spec, node, place, set)] : [control(spec, node, place, set), drop]);
   }
 
   function control(spec, node, place, set) {
