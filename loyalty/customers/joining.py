@@ -25,6 +25,9 @@ ASKED = "asked"
 CLAIMED = "claimed"
 # Kinds of keys that a person may claim: those of visitors and purchases that nobody knew yet.
 CLAIMABLE = ("anonymous_id", "card", "device", "receipt")
+# A claim that others overtook starts over; more than once needs a third party each time.
+ATTEMPTS = 10
+SWEPT_MOST = 1_000
 
 
 class Overtaken(Exception):
@@ -161,34 +164,43 @@ def claim(*, customer_id: int, kind: str, value: str, now: datetime, actor: str)
     """
     if kind not in CLAIMABLE:
         raise Problems([Problem(kind, "cannot be claimed", f"known: {', '.join(CLAIMABLE)}")])
-    with transaction.atomic():
-        owner = identity_owners([(kind, value)]).get((kind, value))
-        locked = _lock({customer_id} | ({owner.customer_id} if owner else set()))
-        if customer_id not in locked:
-            raise Problems([Problem("", "this customer is gone", "look who it was joined to")])
-        if owner is None:
-            added = execute(
-                sql(
-                    "INSERT INTO customer_identity (customer_id, kind, value, created_at)"
-                    " VALUES ({id}, {kind}, {value}, {now}) ON CONFLICT DO NOTHING",
-                    id=customer_id,
-                    kind=kind,
-                    value=value,
-                    now=now,
-                )
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with transaction.atomic():
+                return _claim(customer_id, (kind, value), now, actor)
+        except Overtaken:
+            if attempt == ATTEMPTS:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _claim(customer_id: int, key: Key, now: datetime, actor: str) -> Joined:
+    owner = identity_owners([key]).get(key)
+    locked = _lock({customer_id} | ({owner.customer_id} if owner else set()))
+    if customer_id not in locked:
+        raise Problems([Problem("", "this customer is gone", "look who it was joined to")])
+    if owner != identity_owners([key]).get(key):
+        raise Overtaken
+    if owner is None:
+        added = execute(
+            sql(
+                "INSERT INTO customer_identity (customer_id, kind, value, created_at)"
+                " VALUES ({id}, {kind}, {value}, {now}) ON CONFLICT DO NOTHING",
+                id=customer_id,
+                kind=key[0],
+                value=key[1],
+                now=now,
             )
-            if added:
-                mark_changed([customer_id])
-                return Joined(customer_id, None, None)
-            owner = identity_owners([(kind, value)]).get((kind, value))
-            locked |= _lock({owner.customer_id}) if owner else {}
-        if owner is None or owner.customer_id not in locked:
+        )
+        if not added:
             raise Overtaken
-        if owner.customer_id == customer_id:
-            return Joined(customer_id, None, None)
-        if not _is_unclaimed(owner.customer_id):
-            raise Problems([Problem(kind, "belongs to another customer", "correct it, or join the two")])
-        logged = merge_customers({owner.customer_id: customer_id}, reason=CLAIMED, now=now, actor=actor)
+        mark_changed([customer_id])
+        return Joined(customer_id, None, None)
+    if owner.customer_id == customer_id:
+        return Joined(customer_id, None, None)
+    if not _is_unclaimed(owner.customer_id):
+        raise Problems([Problem(key[0], "belongs to another customer", "correct it, or join the two")])
+    logged = merge_customers({owner.customer_id: customer_id}, reason=CLAIMED, now=now, actor=actor)
     return Joined(customer_id, owner.customer_id, logged[owner.customer_id])
 
 
@@ -272,9 +284,6 @@ def sweep(*, now: datetime) -> int:
             )
             _note_moved(dict(fetch(logs)), moved)
     return len(heirs)
-
-
-SWEPT_MOST = 1_000
 
 
 def _final(customer_id: int, heirs: Mapping[int, int | None]) -> int | None:

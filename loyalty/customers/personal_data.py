@@ -47,6 +47,7 @@ _MERGES = (
 def erase(customer_ids: Sequence[int]) -> int:
     """Delete the people's keys, history, log of merges, queued changes and profiles."""
     ids = sql("{ids}::bigint[]", ids=list(customer_ids))
+    _forget_rejections(ids)
     theirs = sql("ARRAY({merges})", merges=sql(_MERGES, ids=ids))
     rows = execute(sql("DELETE FROM customer_merge WHERE winner_id = ANY({t}) OR loser_id = ANY({t})", t=theirs))
     tables = ("customer_identity", "customer_revision", "customer_change", "customer")
@@ -54,6 +55,22 @@ def erase(customer_ids: Sequence[int]) -> int:
         column = Sql("id" if table == "customer" else "customer_id")
         rows += execute(sql("DELETE FROM {t} WHERE {c} = ANY({ids})", t=identifier(table), c=column, ids=ids))
     return rows
+
+
+def _forget_rejections(ids: Sql) -> int:
+    """Delete the refused rows of imports in which a key of these people stands, whatever column it is in."""
+    keys = sql(
+        "SELECT lower(key) FROM customer c, unnest(ARRAY[c.external_id, c.email, c.phone]) AS key"
+        " WHERE c.id = ANY({ids}) AND key IS NOT NULL"
+        " UNION SELECT lower(value) FROM customer_identity WHERE customer_id = ANY({ids})",
+        ids=ids,
+    )
+    query = sql(
+        "DELETE FROM import_rejection r WHERE EXISTS (SELECT FROM jsonb_path_query(r.cells, '$.**') AS cell"
+        " WHERE lower(btrim(cell #>> '{{}}')) IN ({keys}))",
+        keys=keys,
+    )
+    return execute(query)
 
 
 def export(customer_id: int) -> dict[str, list[dict[str, Any]]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from loyalty.events import partitions
 from loyalty.kit.sql import Sql, execute, fetch, identifier, sql
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -63,10 +64,13 @@ def free(table: str) -> None:
 _numbers = iter(range(1_000_000, 9_000_000))
 
 
-def plant(table: str, customer_id: int, canary: str, **given: Any) -> None:
-    """One row about the customer with the canary in every text and JSON column."""
+def plant(table: str, customer_id: int | None, canary: str, **given: Any) -> None:
+    """One row about the customer (None: one that hangs on another row) with the canary in text and JSON columns."""
+    if table == "event":
+        partitions.ensure(NOW, NOW)
     values = {column.name: given.get(column.name, _value(column, canary)) for column in columns(table)}
-    values["customer_id"] = customer_id
+    if customer_id is not None:
+        values["customer_id"] = customer_id
     query = sql(
         "INSERT INTO {t} ({names}) VALUES ({values})",
         t=identifier(table),
@@ -85,7 +89,9 @@ def _value(column: Column, canary: str) -> Any:
         return json.dumps({"canary": canary, "n": number})
     if kind == "smallint":
         return number % 30_000
-    if kind in ("bigint", "integer", "numeric", "double precision", "real"):
+    if kind in ("numeric", "double precision", "real"):
+        return number % 90
+    if kind in ("bigint", "integer"):
         return number
     if kind == "boolean":
         return False

@@ -12,7 +12,7 @@ from loyalty.customers.models import Customer, CustomerIdentity, CustomerMerge, 
 from loyalty.customers.operations import upsert_customers
 from loyalty.customers.queries import resolve
 from loyalty.kit.problems import Problems
-from loyalty.kit.sql import execute, fetch
+from loyalty.kit.sql import execute, fetch, statement
 from tests.db.loyalty.rights.planting import NOW, dump, free, plant, tables_about_people
 
 pytestmark = pytest.mark.django_db
@@ -81,6 +81,7 @@ def test_undo_gives_back_every_row_of_every_table() -> None:
         for who, place in ((winner, 0), (loser, 1)):
             extra = {"segment_id": ids[place]} if table == "segment_member" else {}
             plant(table, who, "canary", **given, **extra)
+    execute(statement("loyalty.consent", "rebuild_state"), {"ids": [winner, loser]})
     leave = {"customer_change", "customer_merge", "customer_gone", "stale_conversion", "customer_revision"}
     before = dump(leave | {"customer"})
     profiles = list(Customer.objects.order_by("id").values())
