@@ -84,7 +84,7 @@ def _row(name: str, known: History, attribute: Attribute | None, names: dict[str
             field_shown(name, one.changes[name][0], attribute), one.at, _by(one.source, one.actor, names), one.reason
         )
         for one in known.revisions
-        if name in one.changes
+        if one.changes.get(name, (None,))[0] is not None
     ]
     return Row(
         name,

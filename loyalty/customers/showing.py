@@ -6,6 +6,7 @@ from typing import Any
 from babel import Locale
 from django.utils.dateparse import parse_date
 from django.utils.formats import date_format, number_format
+from django.utils.text import capfirst
 from django.utils.translation import get_language, gettext, gettext_lazy
 
 from loyalty.customers.identities import FIELD
@@ -53,7 +54,7 @@ def label(field: str, attribute: Attribute | None) -> str:
     """What a field is called."""
     if field.startswith(FIELD):
         kind = field.removeprefix(FIELD)
-        return str(dict(CustomerIdentity.Kind.choices).get(kind, kind))
+        return capfirst(str(dict(CustomerIdentity.Kind.choices).get(kind, kind)))
     if field in LABELS:
         return str(LABELS[field])
     return localized(attribute.name, field) if attribute else field
