@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from loyalty.kit.sql import execute, fetch, sql
 
-# Seconds; bucket n holds what came at least bound n-1 and less than bound n late. `take_in.sql` has the same list.
+# Seconds; bucket n holds what came at most bound n late and more than bound n-1, the last one the rest.
 BOUNDS = (1, 10, 60, 300, 3600, 6 * 3600, 86_400, 7 * 86_400)
 # Batches are folded once they are that old, so that the statement seldom meets one being written.
 FOLD_AFTER = timedelta(seconds=30)
@@ -24,6 +24,11 @@ class Hour:
 
     hour: datetime
     buckets: tuple[int, ...]
+
+
+def instants(now: datetime) -> list[datetime]:
+    """The bounds as instants before `now`, oldest first; `take_in.sql` knows that there are eight."""
+    return [now - timedelta(seconds=bound) for bound in reversed(BOUNDS)]
 
 
 def fold(*, now: datetime) -> int:

@@ -12,7 +12,7 @@ from django.db import IntegrityError, connection, transaction
 from loyalty.customers import operations as customers
 from loyalty.customers import queries as customer_queries
 from loyalty.customers.rows import IDENTITY_KINDS
-from loyalty.events import learning, partitions, schemas, types
+from loyalty.events import arrivals, learning, partitions, schemas, types
 from loyalty.events.catalog import locked_schemas
 from loyalty.events.incoming import Incoming, Limits, Reference, read
 from loyalty.kit.problems import Problem
@@ -177,7 +177,7 @@ def _store(rows: Sequence[tuple[int, str | None, int | None, int, Incoming]], *,
         cursor.execute("DELETE FROM event_staging")
         with cursor.copy(f"COPY event_staging ({COLUMNS}) FROM STDIN") as copy:
             copy.write(text)
-        cursor.execute(statement("loyalty.events", "take_in"), {"now": now})
+        cursor.execute(statement("loyalty.events", "take_in"), {"now": now, "bounds": arrivals.instants(now)})
         return int(cursor.fetchone()[0])
 
 

