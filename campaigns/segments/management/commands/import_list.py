@@ -56,8 +56,8 @@ class Command(ImportCommand):
                     put_document(lists.KIND, key, {}, now=now)
                 moved = lists.add_members(key=key, customer_ids=ids, source=options["source"], now=now)
         rejected = [(place, [_nobody(references[place])]) for place, one in enumerate(found) if one is None]
-        changed = {"changed": moved} if options["remove"] else {"created": moved}
-        return Written(len(ids), rejected=rejected, **changed)
+        removed = moved if options["remove"] else 0
+        return Written(len(ids), created=moved - removed, changed=removed, rejected=rejected)
 
 
 def _reference(record: dict[str, str]) -> dict[str, str]:
