@@ -113,7 +113,7 @@ def test_mistakes_have_their_lines_and_what_is_sound_its_sentence(boss: Client) 
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [("a: 1\nall: [", 2), ("", 1), ("a: 1\n---\nb: 2\n", 1), ("all:\n\t- x", 2), ("just words", 1)],
+    [("a: 1\nall: [", 3), ("", 1), ("a: 1\n---\nb: 2\n", 1), ("all:\n\t- x", 2), ("just words", 1)],
 )
 def test_what_is_no_rule_is_told_by_line(boss: Client, text: str, line: int) -> None:
     found = post(boss, text=text)
