@@ -149,7 +149,7 @@ class Segments(Workload):
         )
         exact = [
             _seconds(lambda rule=rule: queries.preview(tree.parse(rule), now=self.now, exact=True))  # type: ignore[misc]
-            for rule in ASKED.values()
+            for rule in RULES.values()
         ]
         return {
             "preview_p50_ms": times[len(times) // 2] * 1000,

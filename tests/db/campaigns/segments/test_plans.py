@@ -1,12 +1,17 @@
 """That conditions are answered from the indexes made for them, looked at in real plans over real amounts of rows."""
 
 import json
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from campaigns.segments import compile as compiler
-from campaigns.segments import tree
+from campaigns.segments import history, queries, refresh, sampling, tree
+from campaigns.segments.operations import save_segment
 from loyalty.events import partitions, types
 from loyalty.kit.sql import Sql, execute, fetch, sql
 from tests.db.campaigns.segments.conftest import NOW
@@ -116,3 +121,63 @@ def test_a_negated_event_rule_is_one_hash_table_not_one_probe_per_customer(many_
     )
     plan = "\n".join(row[0] for row in fetch(query))
     assert "hashed SubPlan" in plan or "Anti Join" in plan
+
+
+def plan_of(statement: str) -> list[dict[str, Any]]:
+    """Every node of the plan of a statement as it was sent."""
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN (FORMAT JSON) " + statement.replace("%", "%%"), [])
+        answer = cursor.fetchall()[0][0]
+    waiting = [json.loads(answer)[0]["Plan"] if isinstance(answer, str) else answer[0]["Plan"]]
+    found = []
+    while waiting:
+        node = waiting.pop()
+        found.append(node)
+        waiting += node.get("Plans", [])
+    return found
+
+
+def sent(work: Callable[[], Any], part: str) -> str:
+    """The first statement that `work` sent with this part in it."""
+    with CaptureQueriesContext(connection) as captured:
+        work()
+    return next(query["sql"] for query in captured if part in query["sql"])
+
+
+def test_a_sampled_preview_reads_neither_all_customers_nor_all_events(
+    many_events: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampling, "SMALL", -1)
+    monkeypatch.setattr(sampling, "FIRST", 20)
+    rule = tree.parse({"all": [{"attribute": "country", "eq": "DE"}, {"event": "purchase", "count": {"gte": 2}}]})
+    found = plan_of(sent(lambda: queries.preview(rule, now=NOW), "WITH picked"))
+    # Months without any event are read whole, which costs nothing.
+    assert [node for node in found if node["Node Type"] == "Seq Scan" and node["Total Cost"] > 0] == []
+
+
+def test_the_past_of_one_person_and_of_one_segment_is_found_by_index(many_events: None) -> None:
+    execute(
+        sql(
+            "INSERT INTO segment_past (segment_id, customer_id, since, until)"
+            " SELECT s, c.id, {now}, {now} + interval '1 day' FROM customer c, generate_series(1, 10) s",
+            now=NOW,
+        )
+    )
+    execute(Sql("ANALYZE segment_past"))
+    page = plan_of(sent(lambda: history.members_at(3, NOW), "segment_past"))
+    person = plan_of(sent(lambda: history.stays(3), "segment_past"))
+    indexes = [{node["Index Name"] for node in found if "Index Name" in node} for found in (page, person)]
+    assert "segment_past_pkey" in indexes[0]
+    assert "segment_past_customer" in indexes[1]
+    for found in (page, person):
+        assert not any(node["Node Type"] == "Seq Scan" and node["Relation Name"] == "segment_past" for node in found)
+
+
+def test_foreseen_changes_are_asked_of_the_foreseen_only(many_events: None) -> None:
+    save_segment(key="birthdays", rule={"attribute": "birth_date", "anniversary_within": "7d"}, now=NOW)
+    refresh.build_next(now=NOW)
+    execute(Sql("INSERT INTO segment_foreseen SELECT s.id, c.id FROM segment s, customer c LIMIT 50"))
+    execute(Sql("ANALYZE segment_foreseen"))
+    later = NOW + timedelta(minutes=5)
+    found = plan_of(sent(lambda: refresh.follow_changes(now=later), "segment_foreseen"))
+    assert not any(node["Node Type"] == "Seq Scan" and node["Relation Name"] == "customer" for node in found)
