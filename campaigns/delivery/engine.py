@@ -200,7 +200,8 @@ class Run:
 
     def _start(self, given: Given, messages: Sequence[Claimed]) -> dict[int, int]:
         exits = {key: dispatch.exit_on for key, dispatch in given.dispatches.items() if dispatch.exit_on}
-        return start(messages, channel=self.channel, owner=self.owner, at=self.now(), exits=exits)
+        topics = any(dispatch.topic for dispatch in given.dispatches.values())
+        return start(messages, channel=self.channel, owner=self.owner, at=self.now(), exits=exits, topics=topics)
 
     def _hand_over(
         self, messages: Sequence[Claimed], attempts: Mapping[int, int], composed: Composed, given: Given

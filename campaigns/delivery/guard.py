@@ -43,6 +43,7 @@ class Scope:
     dispatch_state: Sql | None = None
     sender_state: Sql | None = None
     exits: Sequence[ExitRule] = ()
+    message_id: Sql | None = None
     topic: Sql | None = None
     product_group: Sql | None = None
 
@@ -122,7 +123,8 @@ def judgment(scope: Scope) -> Judgment:
         for place, (_key, guard, _part) in enumerate(parts, start=1)
     ]
     return Judgment(
-        joins=Sql(" ").join(part.joins for _key, _guard, part in parts),
+        # Guards that look at the same row write the same join, which is made once.
+        joins=Sql(" ").join(dict.fromkeys(part.joins for _key, _guard, part in parts)),
         columns=sql(
             ", (CASE {whens} ELSE 0 END)::smallint AS verdict{columns}",
             whens=Sql(" ").join(whens),

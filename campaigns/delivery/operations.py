@@ -35,7 +35,8 @@ def register_dispatch(
 
     Topic and product group are those that the template has now.
     """
-    about = Template.objects.filter(versions=template_version_id).values("topic", "product_group").first() or {}
+    template = Template.objects.filter(versions=template_version_id).first()
+    about = {"topic": template.topic, "product_group": template.product_group} if template else {}
     made, _ = Dispatch.objects.get_or_create(
         flow_id=flow_id,
         flow_version=flow_version,

@@ -21,15 +21,17 @@ def start(
     owner: int,
     at: datetime,
     exits: Mapping[int, Sequence[Mapping[str, Any]]],
+    topics: bool = True,
 ) -> dict[int, int]:
     """Judge these claimed messages and start those that may go: message id -> number of the attempt.
 
     One transaction: the customers are locked in id order (withdrawals and suppressions take the same locks), then
-    judged by a statement that sees everything committed before, then marked. `exits` are the exit events by dispatch.
+    judged by a statement that sees everything committed before, then marked. `exits` are the exit events by dispatch,
+    `topics` says whether some of them have a topic.
     When this returns the start is committed. Messages that another worker took over meanwhile are left alone.
     """
     ids = [message.id for message in messages]
-    statement = _statement(ids, channel, owner, at, exits)
+    statement = _statement(ids, channel, owner, at, exits, topics)
     try:
         return _start(messages, statement)
     except (OperationalError, InterfaceError):
@@ -58,7 +60,12 @@ def _started_by(ids: Sequence[int], owner: int) -> dict[int, int]:
 
 
 def _statement(
-    ids: Sequence[int], channel: str, owner: int, at: datetime, exits: Mapping[int, Sequence[Mapping[str, Any]]]
+    ids: Sequence[int],
+    channel: str,
+    owner: int,
+    at: datetime,
+    exits: Mapping[int, Sequence[Mapping[str, Any]]],
+    topics: bool,
 ) -> Sql:
     scope = Scope(
         channel=channel,
@@ -69,7 +76,8 @@ def _statement(
         dispatch_state=Sql("d.state"),
         sender_state=Sql("s.state"),
         exits=_exit_rules(exits),
-        topic=Sql("d.topic"),
+        message_id=Sql("m.id"),
+        topic=Sql("d.topic") if topics else None,
         product_group=Sql("d.product_group"),
     )
     gates = judgment(scope)

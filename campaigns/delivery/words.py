@@ -147,7 +147,8 @@ def sentence(item: Mapping[str, Any]) -> str:
         return str(_PASSED.get(item["gate"], gettext("Let the message through.")))
     if item["gate"] == "consent" and item.get("facts", {}).get("aged"):
         return gettext("The person has not been heard of for too long; the consent has to be given anew.")
-    return str(_STOPPED_BY.get(item["gate"]) or _STOPPED.get(item["code"], reason(item["code"])))
+    by_gate = _STOPPED_BY.get(str(item["gate"]))
+    return str(by_gate or _STOPPED.get(item["code"]) or reason(item["code"]))
 
 
 def facts(found: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -38,3 +38,30 @@ invariant(
         WHERE c.id IS NULL
     """,
 )
+invariant(
+    "consent.confirmations_are_declared",
+    guarantee=19,
+    promise="Whatever was confirmed by double opt-in stands in the ledger at the instant of the click.",
+    query="""
+        SELECT r.id, r.customer_id, p.purpose
+        FROM opt_in_request r CROSS JOIN LATERAL jsonb_array_elements_text(r.purposes) AS p (purpose)
+        WHERE r.confirmed_at IS NOT NULL AND NOT EXISTS (
+            SELECT FROM consent_entry e
+            WHERE e.customer_id = r.customer_id AND e.channel = r.channel AND e.purpose = p.purpose
+                AND e.status = 'granted' AND e.occurred_at = r.confirmed_at)
+    """,
+)
+invariant(
+    "consent.choices_are_logged",
+    guarantee=19,
+    promise="No topic is switched off or on, and no break or frequency kept, that nobody chose.",
+    query="""
+        SELECT t.customer_id, t.topic FROM topic_choice t
+        WHERE NOT EXISTS (SELECT FROM choice_entry e WHERE e.customer_id = t.customer_id AND e.kind = 'topic'
+            AND e.topic = t.topic AND e.value = to_jsonb(t.wanted))
+        UNION ALL
+        SELECT p.customer_id, '' FROM contact_preference p
+        WHERE NOT EXISTS (SELECT FROM choice_entry e WHERE e.customer_id = p.customer_id
+            AND e.kind IN ('pause', 'frequency'))
+    """,
+)

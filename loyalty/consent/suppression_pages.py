@@ -133,7 +133,7 @@ def _import(addresses: list[tuple[int, str]], channel: str, purpose: str, reason
     }
 
 
-def _addresses(file: UploadedFile) -> list[tuple[int, str]] | None:
+def _addresses(file: "UploadedFile[bytes]") -> list[tuple[int, str]] | None:
     """(line, address) of every line that has one; None for a file that is no text."""
     content = file.read()
     for encoding in ("utf-8-sig", "cp1252"):

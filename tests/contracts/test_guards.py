@@ -25,6 +25,7 @@ EVERYTHING = Scope(
     dispatch_state=Sql("'running'::text"),
     sender_state=Sql("'active'::text"),
     exits=[ExitRule(Sql("true"), [{"event": "purchase"}])],
+    message_id=Sql("r.id"),
     topic=Sql("'news'::text"),
     product_group=Sql("'coffee'::text"),
 )

@@ -1,5 +1,6 @@
 """Who asked for a pause gets no advertising until it is over; service and transactional messages go on."""
 
+from campaigns.delivery import wishes
 from campaigns.delivery.guard import Part, Scope, guards
 from loyalty.kit.sql import Sql, sql
 
@@ -10,16 +11,9 @@ class PreferencePause:
     code = "suppressed"
 
     def part(self, scope: Scope) -> Part | None:
-        # At most one row by the primary key; the table holds only those who chose, so it is small.
         return Part(
-            joins=sql(
-                "LEFT JOIN contact_preference cpr ON cpr.customer_id = {customer} AND {purpose} = 'marketing'"
-                " AND cpr.paused_until > {now}::timestamptz",
-                customer=scope.customer_id,
-                purpose=scope.purpose,
-                now=scope.now,
-            ),
-            refuses=Sql("cpr.customer_id IS NOT NULL"),
-            columns={"pause_until": Sql("cpr.paused_until"), "pause_since": Sql("cpr.since")},
+            joins=wishes.joined(scope),
+            refuses=sql("wsh.paused_until > {now}::timestamptz", now=scope.now),
+            columns={"pause_until": Sql("wsh.paused_until"), "pause_since": Sql("wsh.since")},
             facts=Sql("jsonb_build_object('until', pause_until, 'since', pause_since)"),
         )

@@ -4,8 +4,22 @@ from django.db import migrations, models
 
 
 # Messages without a flow take the upper half of the 38 bits that an enrollment has in a message id.
-FORWARD = "CREATE SEQUENCE single_origin_seq MINVALUE 137438953472 MAXVALUE 274877906943;"
-BACKWARD = "DROP SEQUENCE single_origin_seq;"
+FORWARD = """
+CREATE SEQUENCE single_origin_seq MINVALUE 137438953472 MAXVALUE 274877906943;
+CREATE FUNCTION advertising_started(customer bigint, since timestamptz) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT count(*) FROM message m JOIN dispatch d ON d.id = m.dispatch_id
+    WHERE m.customer_id = customer AND m.state IN (2, 3, 5) AND m.started_at > since AND d.purpose = 'marketing'
+$$;
+CREATE FUNCTION advertising_claimed(customer bigint, before bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT count(*) FROM message m JOIN dispatch d ON d.id = m.dispatch_id
+    WHERE m.customer_id = customer AND m.state = 1 AND m.id < before AND d.purpose = 'marketing'
+$$;
+"""
+BACKWARD = """
+DROP FUNCTION advertising_claimed(bigint, bigint);
+DROP FUNCTION advertising_started(bigint, timestamptz);
+DROP SEQUENCE single_origin_seq;
+"""
 
 
 class Migration(migrations.Migration):

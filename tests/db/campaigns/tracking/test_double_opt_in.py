@@ -22,6 +22,7 @@ from loyalty.consent.topics import read, save
 from loyalty.customers.erasing import erase_customers
 from loyalty.customers.models import Customer
 from loyalty.kit import clock
+from loyalty.kit.checks import invariants, verdict
 from tests.db.campaigns.delivery.world import World, fact_names, states, verdicts, violations
 from tests.db.campaigns.tracking.conftest import facts, state
 
@@ -123,6 +124,7 @@ def test_from_the_form_to_the_proof(world: World, call: Any) -> None:
     assert (entry.text_version, entry.source) == ("2026-03", "shop.example/newsletter")
     assert entry.evidence["double_opt_in"] == str(request.id)
     assert violations() == {}
+    assert [one.key for one in invariants() if one.key.startswith("consent.") and not verdict(one).holds] == []
 
 
 @pytest.mark.parametrize(("locale", "title"), [("en", "double opt-in"), ("de", "Anna")])
