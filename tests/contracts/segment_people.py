@@ -14,7 +14,7 @@ from django.db import connection
 from loyalty.events import partitions, types
 from loyalty.kit.periods import Period
 from loyalty.kit.sql import Sql, fetch
-from tests.contracts import segment_contacts, segment_insights
+from tests.contracts import segment_contacts, segment_insights, segment_members
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ZONE = "Europe/Berlin"
@@ -87,6 +87,7 @@ class Person:
     segments: set[str] = field(default_factory=set)
     insights: dict[str, Any] = field(default_factory=dict)
     contacts: dict[str, Any] = field(default_factory=dict)
+    membership: dict[str, Any] = field(default_factory=dict)
 
 
 def some_value(draw: random.Random) -> Any:
@@ -140,6 +141,7 @@ def person(draw: random.Random, number: int) -> Person:
                 found.consents[channel, purpose] = draw.choice(["granted", "withdrawn"])
     found.insights = segment_insights.drawn(draw)
     found.contacts = segment_contacts.drawn(draw, some_instant)
+    found.membership = segment_members.drawn(draw)
     found.segments = {key for key in ("inner", "empty") if key == "inner" and draw.random() < 0.5}
     return found
 
@@ -195,4 +197,5 @@ def stored(people: list[Person]) -> dict[int, Person]:
                 )
     segment_insights.store(people)
     segment_contacts.store(people)
+    segment_members.store(people)
     return {one.id: one for one in people}

@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.contracts import segment_contacts, segment_insights, segment_sequences
+from tests.contracts import segment_contacts, segment_insights, segment_members, segment_sequences
 from tests.contracts.segment_people import ATTRIBUTES, COLUMNS, DAYS, INSTANTS, KINDS, NAMES, NUMBERS, WINDOWS, WORDS
 from tests.contracts.segment_twins import AGGREGATES
 
@@ -104,6 +104,7 @@ leaves = st.one_of(
     event_rule(),
     segment_insights.leaves,
     segment_contacts.leaves,
+    segment_members.leaves,
     segment_sequences.leaves,
     st.sampled_from(["inner", "empty"]).map(lambda key: {"segment": key}),
     st.fixed_dictionaries(

@@ -9,7 +9,7 @@ from typing import Any
 
 from loyalty.kit.buckets import place
 from loyalty.kit.periods import Period
-from tests.contracts import segment_contacts, segment_insights, segment_sequences
+from tests.contracts import segment_contacts, segment_insights, segment_members, segment_sequences
 from tests.contracts.segment_people import ATTRIBUTES, BERLIN, COLUMNS, KINDS, NOW, ZONE, Person
 
 AGGREGATES = ("count", "sum", "avg", "min", "max", "first", "last", "days")
@@ -271,6 +271,8 @@ TWINS: dict[str, Callable[[Person, dict[str, Any]], bool]] = {
     ),
     "bucket": lambda one, rule: rule.get("from", 0) <= place(rule["bucket"], one.id) < rule["to"],
     "insight": segment_insights.twin,
+    "points": segment_members.points_twin,
+    "tier": segment_members.tier_twin,
     "list": segment_contacts.list_twin,
     "reachable": segment_contacts.reachable_twin,
     "geo": lambda one, rule: segment_contacts.geo_twin(one, rule, as_number),
