@@ -1,12 +1,18 @@
 """`bench ingest`: events into the timeline, as the API's batches bring them."""
 
 import gc
+import io
+import json
 import random
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.core.wsgi import get_wsgi_application
 from django.db import connection, transaction
 
+from loyalty.access.operations import create_api_key
 from loyalty.events import operations, partitions, queue
 from loyalty.events.types import type_ids
 from loyalty.kit.benches import Done, Target, Workload, bench
@@ -25,7 +31,12 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 @bench("ingest", unit="event", n=200_000, customers=100_000, targets=(Target("rate", at_least=30_000),))
 class Ingest(Workload):
-    """Batches of 5,000 with ids, 10 % duplicates, 5 % late, one name subscribed; the raw limit COPYs the same rows."""
+    """Batches of 5,000 with ids, 10 % duplicates, 5 % late, one name subscribed; the raw limit COPYs the same rows.
+
+    The timeline holds 20 events a customer before: `--customers 1000000` fills it with 20 million.
+    """
+
+    batch = BATCH
 
     def prepare(self) -> None:
         """Customers, and their year of events with as many keys."""
@@ -86,9 +97,9 @@ class Ingest(Workload):
     def _made(self, tag: str) -> list[list[dict[str, Any]]]:
         draw = random.Random(tag)  # noqa: S311  # nothing secret
         made = []
-        for start in range(0, self.size.n, BATCH):
+        for start in range(0, self.size.n, self.batch):
             events = []
-            for place in range(start, min(start + BATCH, self.size.n)):
+            for place in range(start, min(start + self.batch, self.size.n)):
                 again = start and draw.random() < 0.1
                 late = draw.random() < LATE
                 at = NOW - timedelta(seconds=draw.randrange(DAYS * 86_400 if late else 3600))
@@ -111,3 +122,69 @@ class Ingest(Workload):
             properties = '{{"amount": {amount}, "currency": "EUR", "sku": "{sku}"}}'.format(**event["properties"])
             rows.append(f"{customer}\t{self._types[event['name']]}\t{event['occurred_at']}\t{NOW}\t{properties}\n")
         return "".join(rows)
+
+
+@bench(
+    "ingest_calls",
+    unit="event",
+    n=50_000,
+    customers=100_000,
+    targets=(Target("rate", at_least=8_000), Target("p99_ms", at_most=100)),
+)
+class Calls(Ingest):
+    """Calls of 100 events through the whole API in one process, all but the socket; the raw limit is the operation."""
+
+    batch = 100
+
+    def prepare(self) -> None:
+        """The store, a key, and one call so that nothing is loaded for the first time."""
+        super().prepare()
+        self._application = get_wsgi_application()
+        self._key = create_api_key(name="bench", scopes=["events:write"], now=datetime.now(UTC)).secret
+        self._call(json.dumps({"events": []}).encode())
+
+    def before_run(self) -> None:
+        super().before_run()
+        self._bodies = [json.dumps({"events": events}).encode() for events in self._batches]
+
+    def run(self) -> Done:
+        times = []
+        for body in self._bodies:
+            started = time.perf_counter()
+            self._call(body)
+            times.append((time.perf_counter() - started) * 1000)
+        times.sort()
+        extras = {"p50_ms": times[len(times) // 2], "p99_ms": times[int(len(times) * 0.99)]}
+        return Done(self.size.n, extras={name: round(value, 1) for name, value in extras.items()})
+
+    def before_raw(self) -> None:
+        self._raw_batches = self._made("operation")
+
+    def raw(self) -> int:
+        """The same batches by the operation alone."""
+        for events in self._raw_batches:
+            operations.intake(events=events, now=NOW)
+        return self.size.n
+
+    def _call(self, body: bytes) -> None:
+        environ = {
+            "REQUEST_METHOD": "POST",
+            "PATH_INFO": "/api/v1/events/batch",
+            "SERVER_NAME": "localhost",
+            "SERVER_PORT": "8000",
+            "REMOTE_ADDR": "127.0.0.1",
+            "HTTP_AUTHORIZATION": f"Bearer {self._key}",
+            "CONTENT_TYPE": "application/json",
+            "CONTENT_LENGTH": str(len(body)),
+            "wsgi.input": io.BytesIO(body),
+            "wsgi.url_scheme": "http",
+        }
+        statuses: list[Any] = []
+
+        def begin(status: str, headers: list[tuple[str, str]], error: Any = None, /) -> Callable[[bytes], object]:
+            statuses.append(status)
+            return statuses.append
+
+        b"".join(self._application(environ, begin))
+        if not statuses[0].startswith("202"):
+            raise RuntimeError(f"the API answered {statuses[0]}")

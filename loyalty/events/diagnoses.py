@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 
-from loyalty.kit.diagnoses import Finding, broken, diagnosis, ok
+from loyalty.events import partitions, retention
+from loyalty.kit import clock
+from loyalty.kit.diagnoses import Finding, broken, diagnosis, ok, warning
 from loyalty.kit.sql import fetch
 
 WAIT_MAX_SECONDS = 600.0
@@ -30,3 +32,25 @@ def look_at_queue() -> Iterable[Finding]:
             yield broken(told, "start the worker of the queue 'triggers', or run: manage.py tick --until-idle")
         else:
             yield ok(told)
+
+
+@diagnosis("event retention", order=46)
+def look_at_retention() -> Iterable[Finding]:
+    """What is set can be understood, and what has expired is going."""
+    now = clock.now()
+    for name, read in (("LEGAL_HOLD", retention.hold), ("EVENT_ID_MEMORY", retention.memory)):
+        try:
+            read()
+        except ValueError as error:
+            yield broken(f"{name}: {error}", "correct the variable; until then nothing is removed")
+            return
+    try:
+        waiting = retention.due(now=now)
+    except ValueError as error:
+        yield broken(f"EVENT_RETENTION: {error}", "correct the variable; until then nothing is removed")
+        return
+    if waiting:
+        told = f"{len(waiting)} months hold expired events, the oldest {waiting[0].month:%Y-%m}"
+        yield warning(told, "they go one an hour; at once by: manage.py tick --until-idle")
+    else:
+        yield ok(f"nothing has expired in {len(partitions.existing())} months of events")

@@ -32,6 +32,16 @@ _COUNTS: tuple[tuple[str, str, list[str], str, str], ...] = (
         f"SELECT consumer, count(*) FROM (SELECT consumer FROM event_queue LIMIT {COUNTED}) AS q GROUP BY consumer",
     ),
     (
+        "loyalty_event_queue_oldest_seconds",
+        "How long the oldest event has waited for a consumer",
+        ["consumer"],
+        "event_queue",
+        "SELECT line.consumer, extract(epoch FROM clock_timestamp() - e.received_at)::float8 FROM ("
+        "SELECT consumer, min(seq) AS seq FROM event_queue GROUP BY consumer) AS line "
+        "JOIN event_queue q USING (consumer, seq) JOIN event e ON e.customer_id = q.customer_id "
+        "AND e.type_id = q.type_id AND e.occurred_at = q.occurred_at AND e.id = q.event_id",
+    ),
+    (
         "loyalty_messages_due",
         f"Planned messages whose time has come, by channel number (counted up to {COUNTED})",
         ["channel"],
