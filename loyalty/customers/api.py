@@ -62,7 +62,7 @@ class HistoryQuery(Schema):
 
 
 class ProfileAtQuery(Schema):
-    at: AwareDatetime = Field(description="The instant, with its time zone.")
+    at: AwareDatetime | None = Field(None, description="The instant, with its time zone; now if not given.")
 
 
 class IdentityIn(Schema):
@@ -122,7 +122,8 @@ def _origin(origin: Origin) -> dict[str, Any]:
 )
 def customer_profile_at(request: HttpRequest, *, external_id: str, query: Query[ProfileAtQuery]) -> dict[str, Any]:
     """Empty before the person came."""
-    return {"at": query.at, "fields": profile_at(_customer_id(external_id), at=query.at)}
+    at = query.at or clock.now()
+    return {"at": at, "fields": profile_at(_customer_id(external_id), at=at)}
 
 
 @router.post(
@@ -151,7 +152,7 @@ def add_identity(request: HttpRequest, *, external_id: str, identity: IdentityIn
     summary="Take a key from a person",
 )
 def remove_identity(request: HttpRequest, *, external_id: str, kind: str, value: str) -> Status[None]:
-    key = identity_key(kind, value)
+    key = (kind, value)
     customer_id = _customer_id(external_id)
     if key not in queries.identities_of(customer_id):
         raise Http404("This customer has no such identity.")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from loyalty.customers.catalog import AttributeField, attribute_fields
+from loyalty.customers.catalog import attribute_fields
 from loyalty.customers.identities import FIELD
 from loyalty.customers.rows import COLUMNS
 from loyalty.kit.sql import Sql, fetch_values, identifier, sql
@@ -17,13 +17,17 @@ from loyalty.kit.sql import Sql, fetch_values, identifier, sql
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Since when a value stands and who brought it; `source_class` is zero, first, second or third where decided."""
+    """Since when a value stands and who brought it; `source_class` is zero, first, second or third where decided.
+
+    `name` is what the source is called, by language.
+    """
 
     since: datetime
     source: str | None
     source_class: str | None
     actor: str | None = None
     reason: str | None = None
+    name: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,7 @@ class Revision:
     actor: str | None
     reason: str | None
     changes: Mapping[str, tuple[Any, Any]]
+    name: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +53,11 @@ class History:
     revisions: list[Revision]
 
 
-def history(customer_id: int) -> History:
-    """Everything that is known about how the profile came to be; four queries. Empty for nobody."""
+def history(customer_id: int, *, decided: Mapping[str, str | None] | None = None) -> History:
+    """Everything that is known about how the profile came to be; empty for nobody.
+
+    Two queries, and one for the classes `decided` by field, unless the caller knows them.
+    """
     current, came = _current(customer_id)
     if came is None:
         return History({}, {}, [])
@@ -59,23 +67,21 @@ def history(customer_id: int) -> History:
     revisions: list[Revision] = []
     for row in rows:
         changes = {}
+        by = (row["at"], row["source"], row["source_class"], row["actor"], row["reason"])
         for field, before in row["before"].items():
             changes[field] = (before, after.get(field))
             after[field] = before
-            origins.setdefault(
-                field, Origin(row["at"], row["source"], row["source_class"], row["actor"], row["reason"])
-            )
-        revisions.append(
-            Revision(row["id"], row["at"], row["source"], row["source_class"], row["actor"], row["reason"], changes)
-        )
+            origins.setdefault(field, Origin(*by, name=row["name"]))
+        revisions.append(Revision(row["id"], *by, changes, name=row["name"]))
     values = {field: value for field, value in current.items() if value is not None}
-    fields = attribute_fields()
-    return History(values, {name: _decided(origins.get(name, came), fields.get(name)) for name in values}, revisions)
+    if decided is None:
+        decided = {name: field.source_class for name, field in attribute_fields().items()}
+    return History(values, {name: _known(origins.get(name, came), decided.get(name)) for name in values}, revisions)
 
 
-def _decided(origin: Origin, field: AttributeField | None) -> Origin:
+def _known(origin: Origin, decided: str | None) -> Origin:
     """The origin with the class that was decided for its field; it goes before that of the source."""
-    return replace(origin, source_class=field.source_class) if field and field.source_class else origin
+    return replace(origin, source_class=decided) if decided else origin
 
 
 def profile_at(customer_id: int, *, at: datetime) -> dict[str, Any]:
@@ -93,7 +99,7 @@ def profile_at(customer_id: int, *, at: datetime) -> dict[str, Any]:
 def _current(customer_id: int) -> tuple[dict[str, Any], Origin | None]:
     """The fields as they are (identities as lists under their own names), and how the person came."""
     query = sql(
-        "SELECT {columns}, c.attributes, c.created_at, s.key AS source, s.source_class, (SELECT"
+        "SELECT {columns}, c.attributes, c.created_at, s.key AS source, s.source_class, s.name, (SELECT"
         " jsonb_object_agg({prefix} || kind, found) FROM (SELECT kind, jsonb_agg(value ORDER BY id) AS found"
         " FROM customer_identity WHERE customer_id = c.id GROUP BY kind) AS identity) AS identities"
         " FROM customer c LEFT JOIN customer_source s ON s.id = c.source_id WHERE c.id = {id}",
@@ -105,14 +111,14 @@ def _current(customer_id: int) -> tuple[dict[str, Any], Origin | None]:
     if not rows:
         return {}, None
     row = rows[0]
-    came = Origin(row["created_at"], row["source"], row["source_class"])
+    came = Origin(row["created_at"], row["source"], row["source_class"], name=row["name"])
     fields = {name: _plain(row[name]) for name in COLUMNS}
     return {**fields, **row["attributes"], **(row["identities"] or {})}, came
 
 
 def _revisions(customer_id: int) -> list[dict[str, Any]]:
     query = sql(
-        "SELECT r.id, r.at, s.key AS source, s.source_class, r.actor, r.reason, r.before"
+        "SELECT r.id, r.at, s.key AS source, s.source_class, s.name, r.actor, r.reason, r.before"
         " FROM customer_revision r LEFT JOIN customer_source s ON s.id = r.source_id"
         " WHERE r.customer_id = {id} ORDER BY r.id DESC",
         id=customer_id,

@@ -14,9 +14,9 @@ from django.utils.translation import gettext_lazy as _
 
 from loyalty.customers.addresses import BUILT_IN
 from loyalty.customers.correcting import correct_customer
-from loyalty.customers.history import History, history
+from loyalty.customers.history import History, Origin, Revision, history
 from loyalty.customers.identities import FIELD
-from loyalty.customers.models import Attribute, Customer, CustomerIdentity, Source
+from loyalty.customers.models import Attribute, Customer, CustomerIdentity
 from loyalty.customers.rows import COLUMNS
 from loyalty.customers.showing import CLASSES, NONE, field_shown, label, source_name, written
 from loyalty.kit.admin import admin_page, localized, page
@@ -54,16 +54,13 @@ class Row:
 
 def profile_rows(customer_id: int) -> tuple[list[Row], list[Row]]:
     """(columns and identities, attributes by label) of the person with their origins; a fixed number of queries."""
-    known = history(customer_id)
+    defined = {one.key: one for one in Attribute.objects.all()}
+    known = history(customer_id, decided={key: one.source_class for key, one in defined.items()})
     fields = {*known.values, *(name for one in known.revisions for name in one.changes)}
-    defined = {
-        one.key: one for one in Attribute.objects.filter(key__in=[name for name in fields if name not in COLUMNS])
-    }
-    names = {one.key: source_name(one) for one in Source.objects.filter(key__in=_sources(known))}
     columns = [name for name in COLUMNS if name in fields or name in ALWAYS]
     identities = sorted(name for name in fields if name.startswith(FIELD))
     others = [name for name in fields if name not in COLUMNS and not name.startswith(FIELD)]
-    made = {name: _row(name, known, defined.get(name), names) for name in (*columns, *identities, *others)}
+    made = {name: _row(name, known, defined.get(name)) for name in (*columns, *identities, *others)}
     first = [
         made[name]
         for name in (*columns, *identities)
@@ -72,17 +69,10 @@ def profile_rows(customer_id: int) -> tuple[list[Row], list[Row]]:
     return first, sorted((made[name] for name in others), key=lambda row: row.label.lower())
 
 
-def _sources(known: History) -> set[str]:
-    found = {one.source for one in known.origins.values()} | {one.source for one in known.revisions}
-    return {source for source in found if source}
-
-
-def _row(name: str, known: History, attribute: Attribute | None, names: dict[str, str]) -> Row:
+def _row(name: str, known: History, attribute: Attribute | None) -> Row:
     origin = known.origins.get(name)
     former = [
-        Former(
-            field_shown(name, one.changes[name][0], attribute), one.at, _by(one.source, one.actor, names), one.reason
-        )
+        Former(field_shown(name, one.changes[name][0], attribute), one.at, _by(one), one.reason)
         for one in known.revisions
         if one.changes.get(name, (None,))[0] is not None
     ]
@@ -90,16 +80,16 @@ def _row(name: str, known: History, attribute: Attribute | None, names: dict[str
         name,
         label(name, attribute),
         field_shown(name, known.values.get(name), attribute),
-        _by(origin.source, origin.actor, names) if origin else "",
+        _by(origin) if origin else "",
         str(CLASSES.get(origin.source_class or "", "")) if origin else "",
         origin.since if origin else None,
         former[:FORMER_MAX],
     )
 
 
-def _by(source: str | None, actor: str | None, names: dict[str, str]) -> str:
-    name = names.get(source or "", source_name(source))
-    return f"{name} ({actor})" if actor else name
+def _by(brought: Origin | Revision) -> str:
+    name = localized(brought.name, source_name(brought.source))
+    return f"{name} ({brought.actor})" if brought.actor else name
 
 
 class CorrectionForm(forms.Form):
