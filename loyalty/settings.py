@@ -270,6 +270,7 @@ SIDEBAR = [
         [
             ("admin:local_operations", _("Queues and chores"), "conveyor_belt", "local.view_chorestate"),
             ("admin:local_mailbox", _("Mailbox"), "inbox", "local.view_mailbox"),
+            ("admin:events_website_changelist", _("Websites"), "language", "events.view_website"),
             ("admin:customers_importjob_changelist", _("Imports"), "upload_file", "customers.view_importjob"),
             ("admin:access_apikey_changelist", _("API keys"), "key", "access.view_apikey"),
             ("admin:auth_user_changelist", _("Users"), "person", "auth.view_user"),
