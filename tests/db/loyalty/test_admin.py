@@ -248,12 +248,12 @@ def test_a_segment_counts_at_every_node_and_explains(boss: Client) -> None:
     populate(3)
     address = reverse("admin:segments_segment_counts", args=[_segment_id()])
     counted = boss.get(address, headers={"HX-Request": "true"})
-    assert [node["count"] for node in counted.context["nodes"]] == [1, 1]
+    assert [node["counted"].count for node in counted.context["nodes"]] == [1, 1]
     assert boss.get(address).status_code == 302
-    page = reverse("admin:segments_segment_change", args=[_segment_id()])
+    page = reverse("admin:segments_explain", args=[_segment_id()])
     assert boss.get(page, {"who": "c0"}).context["explanation"].matches is True
     assert boss.get(page, {"who": "c1"}).context["explanation"].matches is False
-    assert "No customer has" in boss.get(page, {"who": "nobody"}).content.decode()
+    assert "Nobody is known as" in boss.get(page, {"who": "nobody"}).content.decode()
 
 
 def test_a_segment_is_refreshed_and_deleted_by_buttons(boss: Client) -> None:
