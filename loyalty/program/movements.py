@@ -126,10 +126,10 @@ def spendable(member_id: int, wallet_id: int) -> int:
 
 
 def begin(member_id: int, *, now: datetime) -> None:
-    """Lock one member; raises Problems for one who may not move points."""
+    """Lock one member; raises Problems for one who may not move points. Who left still spends what is there."""
     partitions.ensure(now, now)
     state = membership.lock([member_id]).get(member_id, "gone")
-    if state != "active":
+    if state not in ("active", "left"):
         raise Problems([membership.unfit(state)])
 
 

@@ -154,8 +154,8 @@ class Ledger(RuleBasedStateMachine):
         if not hasattr(self, "twin"):
             return
         query = sql(
-            "SELECT c.external_id, b.pending, b.active, b.owed FROM member_balance b JOIN member m ON m.id = b.member_id"
-            " JOIN customer c ON c.id = m.customer_id WHERE b.wallet_id = {w}",
+            "SELECT c.external_id, b.pending, b.active, b.owed FROM member_balance b"
+            " JOIN member m ON m.id = b.member_id JOIN customer c ON c.id = m.customer_id WHERE b.wallet_id = {w}",
             w=self.setup.wallet_ids["points"],
         )
         assert {row[0]: row[1:] for row in fetch(query)} == {
@@ -163,7 +163,8 @@ class Ledger(RuleBasedStateMachine):
         }
         stored = fetch(
             "SELECT c.external_id, l.earned_at, l.expires_at, l.amount, l.pending, l.active, l.spent, l.expired,"
-            " l.reversed, l.moved FROM lot l JOIN member m ON m.id = l.member_id JOIN customer c ON c.id = m.customer_id"
+            " l.reversed, l.moved FROM lot l JOIN member m ON m.id = l.member_id"
+            " JOIN customer c ON c.id = m.customer_id"
         )
         places = (PENDING, ACTIVE, SPENT, EXPIRED, REVERSED, MOVED)
         assert sorted(stored) == sorted(
