@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from loyalty.customers.changes import mark_changed
+from loyalty.customers.joining import Overtaken
 from loyalty.customers.merge import Origin
 from loyalty.customers.queries import identity_owners
 from loyalty.customers.rows import Person
@@ -29,6 +30,9 @@ def identify(people: Sequence[Person], *, origin: Origin, now: datetime) -> None
     ]
     given = [(person.customer_id or 0, *one) for person in people for one in person.identities]
     owners = identity_owners((kind, value) for _, kind, value in given) if given else {}
+    if any((owner := owners.get((kind, value))) and owner.customer_id != mine for mine, kind, value in given):
+        # Somebody else got the key after it was found to be nobody's: else a customer without any key would stay.
+        raise Overtaken
     missing = [row for row in given if (row[1], row[2]) not in owners]
     if not dropped and not missing:
         return

@@ -89,8 +89,10 @@ def holders() -> list[PersonalData]:
 
 
 def held_tables() -> list[Held]:
-    """Every table with rows about people, in the order of packages."""
-    return [table for holder in holders() for table in holder.tables]
+    """Every table with rows about people: the profile first, then what we know, then what we did about it."""
+    order = sorted(holders(), key=lambda item: (not item.package.startswith("loyalty."), item.package))
+    tables = [table for holder in order for table in holder.tables]
+    return sorted(tables, key=lambda item: item.table != "customer")
 
 
 def row_counts(customer_ids: Sequence[int]) -> dict[str, int]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.formats import date_format
@@ -49,7 +49,7 @@ class IdentityForm(forms.Form):
     )
 
 
-@customer_panel(90, permission="rights.view_rightsrequest")
+@customer_panel(15, permission="rights.view_rightsrequest")
 def rights(request: HttpRequest, customer_id: int) -> Panel:
     """What may be done for the person, what was asked, who was joined."""
     person = person_of(customer_id)
@@ -139,7 +139,8 @@ class RightsRequestAdmin(ReadOnlyAdmin):
     list_display = ("number", "kind", "person", "received", "clock", "identity", "state_label")
     list_display_links = ("number",)
     list_filter = ("state", "kind")
-    ordering = ("state", "due_at", "id")
+    # Open ones by their clock, then the closed ones, newest first.
+    ordering = (F("closed_at").desc(nulls_first=True), "due_at", "id")
     sortable_by = ()
     search_fields = ("customer_id",)
     search_help_text = _("Customer by id, email or phone")
@@ -187,7 +188,7 @@ class RightsRequestAdmin(ReadOnlyAdmin):
             _("Take two months more"),
             _("Allowed once, for complicated requests. The person must be told why within the first month."),
             _extend,
-            allowed=lambda one: _is_open(one) and one.extension_reason is None,
+            allowed=lambda one: _is_open(one) and one.extension_reason is None and one.due_at >= now(),
             form=ReasonForm,
         ),
         "erase": Act(
@@ -242,8 +243,9 @@ class RightsRequestAdmin(ReadOnlyAdmin):
         return format_html('<span class="{}">{}</span>', "bad" if tag == "bad" else "", words)
 
     @display(description=_("identity checked"), boolean=True)
-    def identity(self, request: RightsRequest) -> bool:
-        return request.identity_checked_at is not None
+    def identity(self, request: RightsRequest) -> bool | None:
+        checked = request.identity_checked_at is not None
+        return checked if checked or request.state == State.OPEN else None
 
     @display(description=_("state"), label={"open": "info", "done": "success", "refused": "warning"})
     def state_label(self, request: RightsRequest) -> tuple[str, str]:

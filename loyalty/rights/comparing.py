@@ -41,4 +41,5 @@ def comparison(one: Customer, other: Customer) -> Comparison:
 def _row(field: str, one: Any, other: Any, first: bool) -> Row:
     winner, loser = (one, other) if first else (other, one)
     result = loser if winner is None else winner
-    return Row(field, one, other, result, None not in (one, other) and one != other)
+    # Both external ids go on naming the person.
+    return Row(field, one, other, result, field != "external_id" and None not in (one, other) and one != other)

@@ -26,9 +26,7 @@ REASON_NAMES = {
 class OtherForm(forms.Form):
     """Who else this person is."""
 
-    other = forms.CharField(
-        label=_("The other profile"), max_length=320, help_text=_("Id, email, phone or card number")
-    )
+    other = forms.CharField(label=_("The other profile: id, email, phone or card number"), max_length=320)
 
 
 @admin_page("rights/join/<int:customer_id>/", name="rights_join", permission=MAY_CHANGE)
@@ -59,7 +57,15 @@ def join(request: HttpRequest, customer_id: int) -> HttpResponseBase:
         "found": found if other is None else [],
         "searched": form.is_bound and form.is_valid(),
         "other": other,
+        "one_label": _label(person),
+        "other_label": _label(other) if other is not None else "",
         "comparison": comparison(person, other) if other is not None and other.pk != customer_id else None,
         "back": page_of(customer_id),
     }
     return page(request, "admin/rights/join.html", context)
+
+
+def _label(person: Customer) -> str:
+    """The person, told apart from others of the same name."""
+    own = person.external_id or f"#{person.pk}"
+    return str(person) if str(person) == own else f"{person} ({own})"

@@ -37,20 +37,19 @@ def access(customer_id: int, *, now: datetime) -> dict[str, Any]:
     """
     customer = Customer.objects.get(pk=customer_id)
     data = personal_data(customer_id, external_id=customer.external_id or "", now=now)
-    described = {held.table: held for held in held_tables()}
+    filled = [held for held in held_tables() if data["tables"].get(held.table)]
     return data | {
         "classes": [
             {
-                "table": table,
-                "rows": len(rows),
-                "what": str(described[table].what),
-                "purpose": str(described[table].purpose),
-                "origin": str(described[table].origin),
-                "benefit": str(described[table].benefit),
-                "kept": str(described[table].kept),
+                "table": held.table,
+                "rows": len(data["tables"][held.table]),
+                "what": str(held.what),
+                "purpose": str(held.purpose),
+                "origin": str(held.origin),
+                "benefit": str(held.benefit),
+                "kept": str(held.kept),
             }
-            for table, rows in data["tables"].items()
-            if table in described and rows
+            for held in filled
         ]
     }
 
