@@ -230,7 +230,7 @@ def _bound_in_words(buckets: list[int], share: float) -> str:
     seconds = arrivals.percentile(buckets, share)
     if seconds is None:
         return gettext("over %(time)s") % {"time": wording.late(arrivals.BOUNDS[-1])}
-    return gettext("under %(time)s") % {"time": wording.late(seconds)}
+    return gettext("within %(time)s") % {"time": wording.late(seconds)}
 
 
 @admin_page("events/retention/", name="events_retention", permission="events.view_eventtype")

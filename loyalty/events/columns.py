@@ -57,7 +57,7 @@ def columns(labels: Sequence[str], series: Sequence[tuple[str, Sequence[int]]], 
                     )
                 )
     every = max(1, -(-len(labels) // marks))
-    shown = [Mark(_cut((place + 0.5) * step), labels[place]) for place in range(0, len(labels), every)]
+    shown = [Mark(_cut((place + 0.5) * step), labels[place]) for place in range(every // 2, len(labels), every)]
     return Columns(WIDTH, HEIGHT, top, pieces, shown)
 
 

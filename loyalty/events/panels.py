@@ -90,9 +90,7 @@ class TimelineForm(PeriodForm):
 
     group = forms.ChoiceField(label=_("Kind"), required=False)
     channel = forms.ChoiceField(label=_("Channel"), required=False)
-    text = forms.CharField(
-        label=_("Text"), required=False, max_length=100, help_text=_("In the name or the properties.")
-    )
+    text = forms.CharField(label=_("Text in name or properties"), required=False, max_length=100)
     field_order = ("group", "event", "channel", "since", "until", "text")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
