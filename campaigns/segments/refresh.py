@@ -36,6 +36,8 @@ SETTLE_WANTED, SETTLE_BUILT = 0, -1
 RETRY = timedelta(minutes=5)
 # More than this many changed members of an inner segment are cheaper followed by building the outer one anew.
 MOST_FOLLOWED = 20_000
+# More than this many new members are told to the planner at once, not when autovacuum comes by (0.1 s).
+ANALYZED_FROM = 1_000
 BUILD_TIMEOUT = "60s"
 # Hash tables of event subqueries over a million customers must fit, else PostgreSQL probes them row by row.
 BUILD_MEMORY = "256MB"
@@ -109,8 +111,8 @@ def _build(segment: Segment, rule: tree.Rule, now: datetime) -> Moved:
     settled = _settled(segment)
     condition = compiler.condition(rule, now=now)
     moved = settle(segment.id, condition, now=now, fact_ctes=fact_ctes(now=now))
-    if moved.joined > MOST_FOLLOWED:
-        # Without fresh statistics the next deltas would take the table for empty and scan it.
+    if moved.joined > ANALYZED_FROM:
+        # Without fresh statistics the next deltas take this segment for empty and compare its members one by one.
         execute(Sql("ANALYZE segment_member"))
     _tell_outer(segment, moved, now)
     foresight.foresee(segment, rule, since=now, now=now)
