@@ -95,8 +95,10 @@ def number_value(expression: Sql) -> Value:
 
 
 def date_value(expression: Sql, zone: str) -> Value:
-    """A date column: the instant is its midnight in `zone`."""
-    moment = sql("({day}::timestamp AT TIME ZONE {zone})", day=expression, zone=zone)
+    """A date column: the instant is its midnight in `zone`, the first one where it comes twice."""
+    moment = sql(
+        "(({day} - interval '1 microsecond') AT TIME ZONE {zone} + interval '1 microsecond')", day=expression, zone=zone
+    )
     return Value("date", _present(expression), _NO_TEXT, _NO_NUMBER, moment, expression, _NO_BOOLEAN)
 
 

@@ -11,6 +11,7 @@ from campaigns.content.models import Template, TemplateVersion
 from campaigns.delivery import ids
 from campaigns.delivery.models import Dispatch, Message
 from campaigns.segments import operator, queries, tree
+from campaigns.segments.values import date_value
 from loyalty.consent.operations import suppress
 from loyalty.events import facts
 from loyalty.kit.problems import Problems
@@ -169,3 +170,19 @@ def test_why_somebody_cannot_be_reached(shop: Shop) -> None:
 def test_wall_times_on_nights_when_clocks_change(db: None, wall: str, zone: str, instant: str) -> None:
     found = fetch(sql("SELECT segment_instant({wall}::timestamp, {zone})", wall=wall, zone=zone))[0][0]
     assert found == datetime.fromisoformat(instant)
+
+
+@pytest.mark.parametrize(
+    ("day", "zone", "instant"),
+    [
+        ("2026-11-21", "Europe/Berlin", "2026-11-20 23:00+00"),
+        # Midnight in a gap, twice, and after an hour that came twice.
+        ("2026-04-24", "Africa/Cairo", "2026-04-23 22:00+00"),
+        ("2026-11-01", "America/Havana", "2026-11-01 04:00+00"),
+        ("2026-10-30", "Africa/Cairo", "2026-10-29 22:00+00"),
+    ],
+)
+def test_days_on_nights_when_clocks_change(db: None, day: str, zone: str, instant: str) -> None:
+    column = date_value(sql("{day}::date", day=day), zone).moment
+    query = sql("SELECT {column}, segment_moment(to_jsonb({day}::text), {zone})", column=column, day=day, zone=zone)
+    assert fetch(query)[0] == (datetime.fromisoformat(instant),) * 2
