@@ -43,12 +43,19 @@ def unchanged(chunk: Chunk, digests: Sequence[bytes]) -> dict[int, int]:
     ids = [row[place].strip() for row in chunk.rows]
     if not all(ids):
         return {}
+    # Only the ids go to the server: 20,000 hashes as parameters would cost a first import 3 us a row.
     query = sql(
-        "SELECT given.index, c.id FROM unnest({ids}::text[], {digests}::bytea[]) WITH ORDINALITY"
-        " AS given (external_id, digest, index) JOIN customer c ON c.external_id = given.external_id"
-        " WHERE c.row_digest = given.digest AND c.row_read_at = c.updated_at",
+        "SELECT c.external_id, c.id, c.row_digest FROM unnest({ids}::text[]) AS given (external_id)"
+        " JOIN customer c ON c.external_id = given.external_id WHERE c.row_read_at = c.updated_at",
         ids=ids,
-        digests=list(digests),
     )
+    known = {external_id: (customer_id, digest) for external_id, customer_id, digest in fetch(query)}
+    if not known:
+        return {}
     times = Counter(ids)
-    return {index - 1: customer_id for index, customer_id in fetch(query) if times[ids[index - 1]] == 1}
+    found = {}
+    for index, (external_id, digest) in enumerate(zip(ids, digests, strict=True)):
+        customer_id, stored = known.get(external_id, (0, None))
+        if stored == digest and times[external_id] == 1:
+            found[index] = customer_id
+    return found
