@@ -128,8 +128,8 @@ def silent(request: HttpRequest) -> HttpResponseBase:
         **told,
         "people": people.rows,
         "next": people.following,
-        "warn": settings.CONSENT_WARN_MONTHS,
-        "block": settings.CONSENT_BLOCK_MONTHS,
+        "warn_months": settings.CONSENT_WARN_MONTHS,
+        "block_months": settings.CONSENT_BLOCK_MONTHS,
         "title": gettext("Silent consents"),
     }
     return page(request, "admin/tracking/silent.html", context)

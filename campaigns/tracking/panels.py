@@ -11,7 +11,7 @@ from campaigns.delivery.models import Message
 from campaigns.tracking.history import chosen
 from campaigns.tracking.models import Hit
 from loyalty.consent import choices, existing, optin, topics
-from loyalty.consent.models import ConsentAge
+from loyalty.consent.models import ConsentAge, ConsentState
 from loyalty.consent.words import channel_name
 from loyalty.kit.admin import localized
 from loyalty.kit.clock import now
@@ -36,9 +36,13 @@ def hits(request: HttpRequest, message: Message) -> Panel | None:
 def own_choices(request: HttpRequest, customer_id: int) -> Panel:
     """Topics, break, frequency, double opt-ins, bases of an existing customer, and whether the person is silent."""
     held = choices.current(customer_id)
+    states = ConsentState.objects.filter(customer_id=customer_id, purpose="marketing", status="granted")
+    since = dict(states.values_list("channel", "since"))
     silent = [
         {"channel_name": channel_name(one.channel), "sign_at": one.sign_at, "blocked_at": one.blocked_at}
         for one in ConsentAge.objects.filter(customer_id=customer_id).order_by("channel")
+        # A newer consent has ended it, though the daily look has not come by yet.
+        if one.channel in since and since[one.channel] <= (one.blocked_at or one.warned_at)
     ]
     bases = [one | {"channel_name": channel_name(one["channel"])} for one in existing.bases_of(customer_id)]
     may_open = request.user.has_perm("consent.add_consententry")

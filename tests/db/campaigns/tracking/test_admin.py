@@ -92,7 +92,9 @@ def test_silent_people_page_by_page(world: World, admin_client: Client) -> None:
         ConsentAge.objects.create(
             customer_id=person, channel="email", sign_at=world.now - timedelta(days=900), warned_at=world.now
         )
-    assert f"c{people[0]}" in admin_client.get(url).content.decode()
+    shown = admin_client.get(url).content.decode()
+    assert f"c{people[0]}" in shown
+    assert "After 24 months they stand here, after 36 they get no advertising" in shown
     first = ageing.people(limit=2)
     second = ageing.people(after=first.following, limit=2)
     assert [row["customer_id"] for row in (*first.rows, *second.rows)] == people
