@@ -15,6 +15,8 @@ from loyalty.kit.sql import fetch, sql
 
 Reference = str | Mapping[str, str]
 NOBODY: Key = ("", "")
+# From here on it is worth asking first whether there is anything to look for.
+MANY = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +77,13 @@ def by_external_id(external_ids: Iterable[str]) -> dict[str, int]:
 def former_ids(external_ids: Iterable[str]) -> dict[str, int]:
     """Whom the external ids of people mean who were joined to others; costs nothing while nobody was."""
     wanted = sorted(set(external_ids))
-    if not wanted:
+    # 20,000 ids take 60 ms on their way to the server, also when there is nothing to find.
+    anybody = "SELECT EXISTS (SELECT FROM customer_identity WHERE kind = 'external_id')"
+    if not wanted or (len(wanted) > MANY and not fetch(anybody)[0][0]):
         return {}
     query = sql(
         "SELECT i.value, i.customer_id FROM unnest({ids}::text[]) AS wanted (value)"
-        " JOIN customer_identity i ON i.kind = 'external_id' AND i.value = wanted.value"
-        " WHERE EXISTS (SELECT FROM customer_identity WHERE kind = 'external_id')",
+        " JOIN customer_identity i ON i.kind = 'external_id' AND i.value = wanted.value",
         ids=wanted,
     )
     return dict(fetch(query))
