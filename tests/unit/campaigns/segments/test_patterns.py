@@ -70,6 +70,6 @@ def test_refused(pattern: str, problem: str) -> None:
 
 @pytest.mark.parametrize("pattern", ["(" * 100 + ")" * 100, "[" * 200, "\\" * 200, "a|" * 100, "(a|" * 66])
 def test_judged_at_once(pattern: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     problem_of(pattern)
-    assert time.perf_counter() - began < 0.1
+    assert time.process_time() - began < 0.1
