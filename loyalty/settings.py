@@ -249,6 +249,14 @@ SIDEBAR = [
         ],
     ),
     (
+        _("Loyalty"),
+        [
+            ("admin:program_program_changelist", _("Program"), "loyalty", "program.view_program"),
+            ("admin:program_member_changelist", _("Members"), "card_membership", "program.view_member"),
+            ("admin:program_adjustment_changelist", _("Corrections"), "fact_check", "program.view_adjustment"),
+        ],
+    ),
+    (
         _("Campaigns"),
         [
             ("admin:planning_campaign_changelist", _("Campaigns"), "campaign", "planning.view_campaign"),
