@@ -191,7 +191,7 @@ class CustomerListAdmin(ReadOnlyAdmin):
         if form.errors:
             for errors in form.errors.values():
                 for error in errors:
-                    messages.error(request, error)
+                    messages.error(request, str(error))
             return HttpResponseRedirect(back)
         resolved = resolve(references)
         ids = [one for one in resolved if one is not None]

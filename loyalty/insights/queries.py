@@ -97,7 +97,10 @@ def buyers(*, segment: str = "", cell: tuple[int, int] | None = None, after: int
             limit=limit,
         )
     )
-    return [Buyer(*row[:4], *(int(score) for score in row[4:8]), row[8]) for row in rows]
+    return [
+        Buyer(customer_id, external_id, name, label, int(r), int(f), int(m), int(purchases), revenue)
+        for customer_id, external_id, name, label, r, f, m, purchases, revenue in rows
+    ]
 
 
 def of_customer(customer_id: int) -> list[Known]:

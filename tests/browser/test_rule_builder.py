@@ -98,6 +98,7 @@ def test_every_operator_can_be_chosen_and_drawn(browser: Any, site: str) -> None
         page.locator(".rb-leaf > .rb-head select").select_option(key)
         page.wait_for_function("document.activeElement.dataset.f === 'rule.all[0]|kind'")
         assert page.locator(".rb-leaf .rb-fields > *").count() >= 1, key
+        assert "[object" not in page.inner_text(".rb-leaf"), key
     assert page.errors == []
 
 

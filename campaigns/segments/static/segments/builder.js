@@ -21,7 +21,7 @@
       if (name.startsWith('on')) made.addEventListener(name.slice(2), value);
       else if (value !== undefined && value !== false) made.setAttribute(name, value === true ? '' : value);
     }
-    made.append(...children.flat().filter(child => child !== null && child !== undefined));
+    made.append(...children.flat(Infinity).filter(child => child !== null && child !== undefined));
     return made;
   }
 
@@ -155,7 +155,7 @@
   function field(operator, spec, node, where) {
     const place = `${where}.${spec.name}`, set = value => { node[spec.name] = value; changed(); };
     const drop = spec.required ? null : button('×', () => { delete node[spec.name]; draw(`${where}|more`); }, {class: 'rb-drop', 'aria-label': `${words.remove}: ${spec.label}`, title: words.remove});
-    return el('span', {class: 'rb-field'}, el('span', {class: 'rb-label', 'aria-hidden': true}, spec.label),
+    return el('span', {class: 'rb-field'}, el('span', {class: 'rb-label', 'aria-hidden': 'true'}, spec.label),
       spec.kind === 'conditions' || spec.kind === 'items' ? [drop, control(spec, node, place, set)] : [control(spec, node, place, set), drop]);
   }
 
