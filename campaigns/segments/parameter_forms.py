@@ -101,7 +101,7 @@ STARTS: Mapping[str, dict[str, Any]] = {
     "bucket": {"bucket": "test", "from": 0, "to": 0.1},
     "insight": {"insight": "rfm_segment", "in": ["champions"]},
     "geo": {"geo": {"near": [50.94, 6.96], "radius_km": 25}},
-    "points": {"points": {"gte": 100}},
+    "points": {"points": "balance", "gte": 100},
     "sequence": {"sequence": [{"event": "cart_updated", "within": "7d"}, {"not": "purchase", "for": "2h"}]},
 }
 ORDER = (*("event", "attribute", "segment", "list", "consent", "reachable", "message", "insight", "points", "tier"),)
@@ -130,6 +130,9 @@ def _operator(key: str, parameters: type[BaseModel]) -> dict[str, Any]:
         for name, info in parameters.model_fields.items()
         if not (compares and name in Comparisons.model_fields)
     ]
+    for field in fields:
+        # It is what the condition is recognized by, also where it has a default.
+        field["required"] = field["required"] or field["name"] == key
     return {
         "key": key,
         "title": str(title),

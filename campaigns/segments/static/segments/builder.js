@@ -162,8 +162,9 @@
   function control(spec, node, place, set) {
     const value = node[spec.name], more = {'data-f': `${place}|value`}, options = known.suggestions[spec.name === 'not' ? 'event' : spec.name];
     if (spec.kind === 'items') return items(node, spec, place);
-    if (spec.kind === 'comparisons') return comparisons(opened(node, spec.name), place, {kind: 'number'}, known.comparisons.labels);
+    if (spec.kind === 'comparisons') return comparisons(opened(node, spec.name), place, {kind: 'any', choices: options || []}, known.comparisons.labels);
     if (spec.kind === 'conditions') return conditions(node, spec, place);
+    if (value !== null && typeof value === 'object') return data(value, spec.label, set, more);
     if (spec.kind === 'choice') return select(spec.label, spec.choices.map(one => [one, one]), value, set, more);
     if (spec.kind === 'truth') return select(spec.label, [['true', words.yes], ['false', words.no]], String(value), text => set(text === 'true'), more);
     if (spec.kind === 'period') return period(spec.label, value, set, more);
