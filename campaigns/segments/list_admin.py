@@ -131,7 +131,7 @@ class CustomerListAdmin(ReadOnlyAdmin):
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.has_perm("segments.add_customerlist"))
 
-    @display(description=_("name"), ordering="key")
+    @display(description=_("name"), ordering="key")  # type: ignore[untyped-decorator]
     def title(self, found: CustomerList) -> str:
         return localized(found.name, found.key)
 
