@@ -36,6 +36,13 @@ FACTS = {
     "tier.changed": "tier",
     "member.joined": "member",
     "member.left": "member",
+    "reward.redeemed": "redemption",
+    "reward.shipped": "redemption",
+    "reward.delivered": "redemption",
+    "reward.cancelled": "redemption",
+    "reward.won": "redemption",
+    "reward.back_in_stock": "reward",
+    "wish.reached": "reward",
 }
 
 
