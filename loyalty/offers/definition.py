@@ -1,0 +1,240 @@
+"""Pure: what the documents `voucher_pool` and `offer` say."""
+
+import re
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from loyalty.program.definition import KEY, Elapsed, Lines, Money, Names, Points, Strict, When
+
+Positive = Annotated[Decimal, Field(gt=0, max_digits=14, decimal_places=2)]
+Share = Annotated[Decimal, Field(gt=0, le=100, max_digits=5, decimal_places=2)]
+Pieces = Annotated[int, Field(ge=1, le=1000)]
+# Of 32 signs each: ten are 50 bits, so that a million codes leave one chance in a billion to each guess.
+RANDOM_MIN = 10
+SHARED_CODE = re.compile(r"[^\s-](.*[^\s-])?")
+
+
+class _OnLines(Strict):
+    """Only these lines of the basket, without those; `max`: the most it gives."""
+
+    only: Lines = Lines()
+    without: Lines = Lines()
+    max: Positive | None = None
+
+
+class Percent(_OnLines):
+    """So many percent off the lines."""
+
+    type: Literal["percent"] = "percent"
+    percent: Share
+
+
+class Amount(_OnLines):
+    """So much off the lines, spread over them; never more than they cost."""
+
+    type: Literal["amount"] = "amount"
+    amount: Positive
+
+
+class Product(_OnLines):
+    """So many pieces for nothing, of the lines that are meant; the cheapest first."""
+
+    type: Literal["product"] = "product"
+    quantity: Pieces = 1
+
+    @model_validator(mode="after")
+    def _named(self) -> "Product":
+        if not self.only:
+            raise ValueError("only: name the articles, categories, brands or labels that are free")
+        return self
+
+
+class BuyGet(_OnLines):
+    """Of every `buy` + `get` pieces the `get` cheapest cost `percent` less (100: nothing); `times` at most."""
+
+    type: Literal["buy_get"] = "buy_get"
+    buy: Pieces
+    get: Pieces = 1
+    percent: Share = Decimal(100)
+    times: Pieces | None = None
+
+
+class FreeShipping(Strict):
+    """Sending costs nothing, or up to `max` less."""
+
+    type: Literal["free_shipping"] = "free_shipping"
+    max: Positive | None = None
+
+
+class GiftCard(Strict):
+    """Money to pay with; `amount` is on it when it is issued."""
+
+    type: Literal["gift_card"] = "gift_card"
+    amount: Positive
+
+
+class NextOrder(Strict):
+    """A voucher of another pool, for the next purchase."""
+
+    type: Literal["next_order"] = "next_order"
+    pool: str
+
+
+class Multiplier(_OnLines):
+    """The points that the lines earn, so many times."""
+
+    type: Literal["multiplier"] = "multiplier"
+    times: Annotated[Decimal, Field(gt=1, le=100, max_digits=5, decimal_places=2)]
+    max: Points | None = None  # type: ignore[assignment]
+
+
+class Bonus(Strict):
+    """So many points, once."""
+
+    type: Literal["points"] = "points"
+    points: Points
+
+
+Benefit = Annotated[
+    Percent | Amount | Product | BuyGet | FreeShipping | GiftCard | NextOrder | Multiplier | Bonus,
+    Field(discriminator="type"),
+]
+
+
+class Conditions(When):
+    """When it can be used. `minimum` is what the meant lines cost in all; `segments`: any of them; `tiers` too."""
+
+    segments: list[str] = []
+    only: Lines = Lines()
+    without: Lines = Lines()
+
+
+class Limits(Strict):
+    """How often it can be used in all and by one person; `budget` is the most money it gives away. All hard stops."""
+
+    total: Annotated[int, Field(ge=1)] | None = None
+    person: Annotated[int, Field(ge=1)] | None = None
+    budget: Positive | None = None
+
+
+class Stacking(Strict):
+    """How it goes with others. They are taken in the order of `priority`, then key. Of an `exclusive` group only one
+    counts; one that is `alone` goes with nothing else. `money: false` for what may not lessen a price: gift cards.
+    """
+
+    priority: Annotated[int, Field(ge=0, le=30_000)] = 100
+    exclusive: str | None = None
+    alone: bool = False
+
+
+class _Usable(Strict):
+    """What pools and offers have in common. `returned`: whether a full return lets it be used again."""
+
+    key: str = Field(pattern=f"^{KEY.pattern}$")
+    name: Names = {}
+    description: Names = {}
+    state: Literal["active", "paused"] = "active"
+    benefit: Benefit
+    when: Conditions = Conditions()
+    limits: Limits = Limits()
+    stack: Stacking = Stacking()
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "EUR"
+    timezone: str = ""
+    returned: Literal["restore", "keep"] = "restore"
+
+    @model_validator(mode="after")
+    def _zone(self) -> "_Usable":
+        if self.timezone:
+            from zoneinfo import ZoneInfo
+
+            try:
+                ZoneInfo(self.timezone)
+            except (KeyError, ValueError, OSError):
+                raise ValueError(f"timezone: {self.timezone!r} is no time zone such as Europe/Berlin") from None
+        return self
+
+
+class Codes(Strict):
+    """Where codes come from: made by `pattern` (each ? a random sign), brought in a file, or one `code` for all.
+
+    `uses`: how often each can be used; NULL for one code for all without a limit.
+    """
+
+    type: Literal["generated", "imported", "shared"] = "generated"
+    pattern: Annotated[str, Field(min_length=1, max_length=60)] = "????-????-????"
+    code: Annotated[str, Field(min_length=3, max_length=60)] | None = None
+    uses: Annotated[int, Field(ge=1)] = 1
+    low: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Codes":
+        given = self.model_fields_set
+        if self.type == "generated" and self.pattern.count("?") < RANDOM_MIN:
+            raise ValueError(f"pattern: {RANDOM_MIN} random signs (?) at least, else codes can be guessed")
+        if self.type != "generated" and "pattern" in given:
+            raise ValueError("pattern: only generated codes have one")
+        if (self.type == "shared") != (self.code is not None):
+            raise ValueError("code: give it when, and only when, the type is shared")
+        if self.type == "shared" and "uses" in given:
+            raise ValueError("uses: say limits.total and limits.person for a code that all share")
+        if self.type != "imported" and "low" in given:
+            raise ValueError("low: only imported codes run out")
+        return self
+
+
+class Validity(Strict):
+    """From a day, up to the end of a day, and how long a code is good after it was issued."""
+
+    start: Annotated[date | None, Field(alias="from")] = None
+    end: Annotated[date | None, Field(alias="to")] = None
+    after_issue: Annotated[Elapsed | None, Field(alias="for")] = None
+
+    @model_validator(mode="after")
+    def _order(self) -> "Validity":
+        if self.start and self.end and self.start > self.end:
+            raise ValueError("'from' is after 'to': swap them")
+        return self
+
+
+class PoolDocument(_Usable):
+    """Codes that give the same. `remind`: how long before their end people are reminded of theirs."""
+
+    kind: Literal["voucher_pool"] = "voucher_pool"
+    codes: Codes = Codes()
+    valid: Validity = Validity()
+    remind: list[Elapsed] = ["7d"]
+
+    @model_validator(mode="after")
+    def _whole(self) -> "PoolDocument":
+        if self.benefit.type == "gift_card":
+            if self.codes.type == "shared":
+                raise ValueError("codes.type: a gift card has a code of its own; use generated or imported")
+            if "uses" in self.codes.model_fields_set:
+                raise ValueError("codes.uses: a gift card is good until nothing is left on it")
+        if self.benefit.type == "next_order" and self.benefit.pool == self.key:
+            raise ValueError("benefit.pool: names this pool itself")
+        return self
+
+
+class OfferDocument(_Usable):
+    """Something to use without a code: by everybody whom `when` fits, or only by those it was given to (`given`).
+
+    `activate`: only after the person has chosen it in the wallet.
+    """
+
+    kind: Literal["offer"] = "offer"
+    image: Annotated[str, Field(pattern="^https://")] | None = None
+    activate: bool = True
+    given: bool = False
+
+    @model_validator(mode="after")
+    def _whole(self) -> "OfferDocument":
+        if self.benefit.type == "gift_card":
+            raise ValueError("benefit.type: a gift card needs a code; make it a voucher_pool")
+        return self
+
+
+Usable = PoolDocument | OfferDocument
