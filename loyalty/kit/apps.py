@@ -22,4 +22,5 @@ class KitConfig(AppConfig):
             "segment_sources",
             "timeline",
             "audiences",
+            "mailing",
         )
