@@ -44,7 +44,8 @@ _BUDGETED = """b{place} AS (
         greatest(0, least(granted, {rest} - (sum(granted) OVER (ORDER BY booking_id) - granted)))::int AS granted
     FROM g{place}
 )"""
-# Points of a line: the running sum rounded down, minus what the lines before got, so that they add up exactly.
+# Points of a line: the running sum rounded down, minus what the lines before got, so that they add up exactly. What a
+# cap or a budget took is taken from all lines alike.
 _MADE = """made AS (
     INSERT INTO lot (member_id, wallet_id, booking_id, rule_id, amount, pending, active, earned_at, releases_at,
         expires_at, line_numbers, parts)
@@ -53,13 +54,17 @@ _MADE = """made AS (
         CASE WHEN g.releases_at > {now} THEN 0 ELSE g.granted END,
         g.earned_at, g.releases_at, g.expires_at, g.nos::smallint[],
         CASE WHEN cardinality(g.shares) = 1 THEN ARRAY[g.granted] ELSE (
-            SELECT array_agg(
-                (floor(g.granted * u.upto / u.total) - floor(g.granted * (u.upto - u.share) / u.total))::int
-                ORDER BY u.place)
+            SELECT array_agg((w.reached - w.before)::int ORDER BY w.place)
             FROM (
-                SELECT share, place, sum(share) OVER (ORDER BY place) AS upto, sum(share) OVER () AS total
-                FROM unnest(g.shares) WITH ORDINALITY AS s (share, place)
-            ) u) END
+                SELECT place, reached, lag(reached, 1, 0) OVER (ORDER BY place) AS before
+                FROM (
+                    SELECT place, CASE WHEN place = count(*) OVER () THEN g.granted
+                        WHEN g.granted >= floor(sum(share) OVER ()) THEN
+                            least(g.granted, floor(round(sum(share) OVER (ORDER BY place), 6)))
+                        ELSE floor(g.granted * sum(share) OVER (ORDER BY place) / sum(share) OVER ()) END AS reached
+                    FROM unnest(g.shares) WITH ORDINALITY AS s (share, place)
+                ) u
+            ) w) END
     FROM ({granted}) g WHERE g.granted > 0
     RETURNING id, booking_id, member_id, wallet_id, rule_id, amount, pending
 )"""

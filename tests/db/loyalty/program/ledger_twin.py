@@ -84,11 +84,9 @@ class Twin:
             return False
         paid = member.take(spend, SPENT)
         points, upto, parts = whole(sum((a for a, _ in lines), Decimal(0))), Decimal(0), []
-        total = sum((a for a, _ in lines), Decimal(0))
         for amount, _ in lines:
-            before = upto
+            parts.append(whole(upto + amount) - whole(upto))
             upto += amount
-            parts.append(whole(points * upto / total) - whole(points * before / total) if total else 0)
         lot = self.new_lot(who, points, PENDING, now, self.expiry(now)) if points else None
         if lot:
             lot.releases = now + self.pending
