@@ -7,14 +7,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from loyalty.program.definition import KEY, Elapsed, Lines, Money, Names, Points, Strict, When
+from loyalty.program.definition import KEY, Elapsed, Lines, Names, Points, Strict, When
 
 Positive = Annotated[Decimal, Field(gt=0, max_digits=14, decimal_places=2)]
 Share = Annotated[Decimal, Field(gt=0, le=100, max_digits=5, decimal_places=2)]
 Pieces = Annotated[int, Field(ge=1, le=1000)]
 # Of 32 signs each: ten are 50 bits, so that a million codes leave one chance in a billion to each guess.
-RANDOM_MIN = 10
-SHARED_CODE = re.compile(r"[^\s-](.*[^\s-])?")
+RANDOM_MIN, RANDOM_MAX = 10, 28
+PATTERN = re.compile(r"[A-Z0-9?-]+")
 
 
 class _OnLines(Strict):
@@ -122,7 +122,7 @@ class Limits(Strict):
 
 class Stacking(Strict):
     """How it goes with others. They are taken in the order of `priority`, then key. Of an `exclusive` group only one
-    counts; one that is `alone` goes with nothing else. `money: false` for what may not lessen a price: gift cards.
+    counts, as of the codes of one pool; one that is `alone` goes with nothing else.
     """
 
     priority: Annotated[int, Field(ge=0, le=30_000)] = 100
@@ -172,8 +172,12 @@ class Codes(Strict):
     @model_validator(mode="after")
     def _fits(self) -> "Codes":
         given = self.model_fields_set
-        if self.type == "generated" and self.pattern.count("?") < RANDOM_MIN:
-            raise ValueError(f"pattern: {RANDOM_MIN} random signs (?) at least, else codes can be guessed")
+        if not RANDOM_MIN <= self.pattern.count("?") <= RANDOM_MAX:
+            raise ValueError(
+                f"pattern: {RANDOM_MIN} random signs (?) at least, else codes can be guessed; {RANDOM_MAX} at most"
+            )
+        if not PATTERN.fullmatch(self.pattern):
+            raise ValueError("pattern: write capital letters, digits, hyphens and ? for each random sign")
         if self.type != "generated" and "pattern" in given:
             raise ValueError("pattern: only generated codes have one")
         if (self.type == "shared") != (self.code is not None):
@@ -200,9 +204,12 @@ class Validity(Strict):
 
 
 class PoolDocument(_Usable):
-    """Codes that give the same. `remind`: how long before their end people are reminded of theirs."""
+    """Codes that give the same. `remind`: how long before their end people are reminded of theirs. `transferable`:
+    whoever has the code may use it, not only the person it was issued to.
+    """
 
     kind: Literal["voucher_pool"] = "voucher_pool"
+    transferable: bool = False
     codes: Codes = Codes()
     valid: Validity = Validity()
     remind: list[Elapsed] = ["7d"]

@@ -109,7 +109,10 @@ class Voucher(models.Model):
 
 
 class GiftEntry(models.Model):
-    """One line of a gift card's account: `amount` leaves one account and reaches another (`names.ACCOUNTS`)."""
+    """One line of a gift card's account: `amount` leaves one account and reaches another (`names.ACCOUNTS`).
+
+    `key_digest` makes a refund in parts happen once.
+    """
 
     voucher_id = models.BigIntegerField(_("voucher"))
     reservation_id = models.BigIntegerField(null=True)
@@ -117,6 +120,7 @@ class GiftEntry(models.Model):
     to_account = models.SmallIntegerField(_("to"))
     amount = models.DecimalField(_("amount"), max_digits=14, decimal_places=2)
     at = models.DateTimeField(_("at"))
+    key_digest = models.UUIDField(null=True)
 
     class Meta:
         db_table = "gift_entry"
@@ -125,7 +129,10 @@ class GiftEntry(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(amount__gt=0) & ~Q(from_account=F("to_account")), name="gift_entry_moves_something"
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["voucher_id", "key_digest"], name="gift_entry_key", condition=Q(key_digest__isnull=False)
+            ),
         ]
         indexes = [models.Index(fields=["voucher_id", "id"], name="gift_entry_voucher")]
 

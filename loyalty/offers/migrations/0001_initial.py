@@ -22,13 +22,14 @@ class Migration(migrations.Migration):
                 ('to_account', models.SmallIntegerField(verbose_name='to')),
                 ('amount', models.DecimalField(decimal_places=2, max_digits=14, verbose_name='amount')),
                 ('at', models.DateTimeField(verbose_name='at')),
+                ('key_digest', models.UUIDField(null=True)),
             ],
             options={
                 'verbose_name': 'gift card entry',
                 'verbose_name_plural': 'gift card entries',
                 'db_table': 'gift_entry',
                 'indexes': [models.Index(fields=['voucher_id', 'id'], name='gift_entry_voucher')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('amount__gt', 0), models.Q(('from_account', models.F('to_account')), _negated=True)), name='gift_entry_moves_something')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('amount__gt', 0), models.Q(('from_account', models.F('to_account')), _negated=True)), name='gift_entry_moves_something'), models.UniqueConstraint(condition=models.Q(('key_digest__isnull', False)), fields=('voucher_id', 'key_digest'), name='gift_entry_key')],
             },
         ),
         migrations.CreateModel(
