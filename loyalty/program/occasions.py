@@ -64,7 +64,7 @@ def _earn(setup: Setup, rows: list[_Value]) -> None:
         if name == purchase and ref is None:
             values += _purchase(setup, event_id, member_id, at, properties or {})
         if name in wanted:
-            details = json.dumps({"event": name, "properties": properties})
+            details = {"event": name, "properties": properties}
             key = key_of("event", f"{setup.id}:{event_id}")
             values.append(_value(member_id, names.EVENT, at, key, details=details))
     _book(setup, values)
@@ -83,7 +83,7 @@ def _purchase(setup: Setup, event_id: int, member_id: int, at: datetime, propert
         _value(
             member_id, names.PURCHASE, at, key, currency=setup.document.currency, amount=receipt.total,
             net=receipt.net_amount, margin=receipt.margin, store=receipt.store, channel=receipt.channel,
-            lines=json.dumps(receipt.lines()),
+            lines=receipt.lines(),
         )
     ]  # fmt: skip
 
@@ -135,7 +135,7 @@ def birthdays(setup: Setup, *, now: datetime, limit: int = BATCH) -> int:
         if not members:
             return 0
         states = membership.lock(members)
-        details = json.dumps({"event": "birthday"})
+        details = {"event": "birthday"}
         return _book(
             setup,
             [

@@ -1,13 +1,23 @@
 """Pure: purchases and returns as the point of sale tells them, read and checked."""
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from loyalty.kit.problems import Problem, from_pydantic, with_suggestion
 
@@ -19,7 +29,18 @@ CENT = Decimal("0.01")
 # The namespace of the ids of purchases.
 SOURCE = "transaction"
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+# PostgreSQL keeps every character but these.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def storable(value: str) -> str:
+    """The text itself; raises ValueError for what cannot be kept."""
+    if _UNSTORABLE.search(value):
+        raise ValueError("holds a character that cannot be stored (NUL or half of a pair)")
+    return value
+
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(storable)]
 Amount = Annotated[Decimal, Field(ge=0, max_digits=14, decimal_places=2)]
 Signed = Annotated[Decimal, Field(max_digits=14, decimal_places=2)]
 Count = Annotated[int, Field(gt=0, le=100_000_000)]
@@ -63,7 +84,7 @@ class Receipt(BaseModel):
 
     id: Text
     program: Text | None = None
-    customer: Text | dict[str, str]
+    customer: Text | dict[Text, Text]
     occurred_at: AwareDatetime | None = None
     currency: Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")] | None = None
     amount: Amount | None = None
@@ -72,7 +93,7 @@ class Receipt(BaseModel):
     items: Annotated[list[Item], Field(max_length=MOST_ITEMS)] = []
     store: Text | None = None
     channel: Text | None = None
-    spend: Count | dict[str, Count] | None = None
+    spend: Count | dict[Text, Count] | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> "Receipt":
@@ -86,6 +107,12 @@ class Receipt(BaseModel):
     def total(self) -> Decimal:
         """What was paid."""
         return sum((item.gross for item in self.items), Decimal(0)) if self.amount is None else self.amount
+
+    def content(self, lines: Sequence[Mapping[str, Any]]) -> UUID:
+        """The hash of what was said beside the id, to tell a repetition from a second purchase under the same id."""
+        rest = (self.customer, self.occurred_at, self.currency, self.total, self.net_amount, self.margin)
+        text = repr((rest, self.store, self.channel, self.spend, [tuple(line.values()) for line in lines]))
+        return UUID(hashlib.md5(text.encode(), usedforsecurity=False).hexdigest())
 
     def lines(self) -> list[dict[str, Any]]:
         """The lines as they are kept. A discount on the whole receipt is spread over them; costs beside them (sending)

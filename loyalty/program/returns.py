@@ -230,7 +230,7 @@ def _judged(one: _Row, setup: Setup, problems: dict[int, list[Problem]], now: da
         (one.given.occurred_at if isinstance(one.given, Return) else None) or now, one.key, one.content,
         one.given.id, setup.document.currency, reversals.amount(original.lines, one.early, one.late), None,
         _margin(original.lines, one), one.given.store if isinstance(one.given, Return) else None, None,
-        json.dumps(lines), json.dumps(details) if details else None, original.id,
+        lines, details, original.id,
     )  # fmt: skip
 
 

@@ -2,12 +2,13 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 from ninja import Field, Schema
-from pydantic import AwareDatetime, ConfigDict
+from pydantic import AfterValidator, AwareDatetime, ConfigDict
 
 from loyalty.program import queries
+from loyalty.program.receipts import Text, storable
 
 LARGEST_BATCH = 5_000
 
@@ -17,8 +18,8 @@ class Whose(Schema):
 
     model_config = ConfigDict(extra="forbid")
 
-    customer: str | dict[str, str] = Field(description='External id, or one identity such as {"card": "..."}.')
-    program: str | None = Field(None, description="Only needed where there are several programs.")
+    customer: Text | dict[Text, Text] = Field(description='External id, or one identity such as {"card": "..."}.')
+    program: Text | None = Field(None, description="Only needed where there are several programs.")
 
 
 class Balance(Schema):
@@ -83,7 +84,7 @@ class BatchIn(Schema):
     model_config = ConfigDict(extra="forbid")
 
     transactions: list[Any] = Field(description="As for commit, each checked by itself.", max_length=LARGEST_BATCH)
-    program: str | None = None
+    program: Text | None = None
 
 
 class BalancesOut(Schema):
@@ -92,7 +93,7 @@ class BalancesOut(Schema):
 
 
 class LedgerQuery(Schema):
-    program: str | None = None
+    program: Text | None = None
     after: int | None = Field(None, description="The cursor `next` of the page before.")
     limit: int = Field(queries.PAGE, ge=1, le=queries.LARGEST_PAGE)
 
@@ -100,18 +101,18 @@ class LedgerQuery(Schema):
 class TierIn(Schema):
     model_config = ConfigDict(extra="forbid")
 
-    tier: str | None = Field(description="Null takes the tier away.")
+    tier: Text | None = Field(description="Null takes the tier away.")
     until: AwareDatetime | None = None
-    program: str | None = None
+    program: Text | None = None
 
 
 class PointsIn(Schema):
     model_config = ConfigDict(extra="forbid")
 
     points: int = Field(gt=0, le=100_000_000)
-    wallet: str | None = None
-    program: str | None = None
-    reason: str | None = Field(None, max_length=500)
+    wallet: Text | None = None
+    program: Text | None = None
+    reason: Annotated[str, AfterValidator(storable)] | None = Field(None, max_length=500)
 
 
 class PointsOut(Schema):
@@ -125,13 +126,13 @@ class HoldIn(PointsIn):
 
 
 class TransferIn(PointsIn):
-    to: str | dict[str, str]
+    to: Text | dict[Text, Text]
 
 
 class AdjustIn(Schema):
     model_config = ConfigDict(extra="forbid")
 
     points: int = Field(description="Below 0 takes points.", ge=-100_000_000, le=100_000_000)
-    reason: str = Field(min_length=1, max_length=500)
-    wallet: str | None = None
-    program: str | None = None
+    reason: Annotated[str, AfterValidator(storable)] = Field(min_length=1, max_length=500)
+    wallet: Text | None = None
+    program: Text | None = None
