@@ -27,6 +27,7 @@ class CardSeries(models.Model):
     length = models.SmallIntegerField(_("digits"))
     order = models.TextField(_("order of numbers"), choices=Order, default=Order.RANDOM)
     holder = models.TextField(_("for"), choices=Holder, default=Holder.MEMBER)
+    first_number = models.BigIntegerField(_("first number"), default=1)
     next_number = models.BigIntegerField(_("next number"), default=1)
     created_at = models.DateTimeField(_("created at"))
     updated_at = models.DateTimeField(_("updated at"))
