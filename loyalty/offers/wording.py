@@ -28,6 +28,7 @@ from loyalty.program import wording
 # Why something is not used, by code; the codes are stable, for programs.
 REASONS: dict[str, str | Promise] = {
     "unknown": _("There is no such code."),
+    "unknown_offer": _("There is no such offer."),
     "not_issued": _("This code has not been given out yet."),
     "void": _("This code was withdrawn."),
     "paused": _("This cannot be used at the moment."),
