@@ -18,6 +18,7 @@ SCOPES = (
     "reports:read",
     "loyalty:read",
     "loyalty:write",
+    "partner",
     "*",
 )
 
