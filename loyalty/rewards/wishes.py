@@ -26,7 +26,8 @@ def set_wish(*, customer_id: int, reward: str, setup: Setup, now: datetime) -> N
         raise Problems([Problem("reward", f"{reward!r} is not there for this customer", "choose another")])
     execute(
         sql(
-            "INSERT INTO wish (customer_id, program_id, reward_id, since) VALUES ({customer}, {program}, {reward}, {now})"
+            "INSERT INTO wish (customer_id, program_id, reward_id, since)"
+            " VALUES ({customer}, {program}, {reward}, {now})"
             " ON CONFLICT (customer_id, program_id) DO UPDATE SET reward_id = EXCLUDED.reward_id,"
             " since = EXCLUDED.since, reached_at = NULL WHERE wish.reward_id <> EXCLUDED.reward_id",
             customer=customer_id,
