@@ -2,9 +2,10 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
@@ -145,7 +146,9 @@ def _of_voucher(found: queries.Found, situation: Situation) -> Reason | None:
     if found.valid_from and situation.at < found.valid_from:
         return "early", {"day": found.valid_from.date().isoformat()}
     if found.valid_until and situation.at >= found.valid_until:
-        return "late", {"day": found.valid_until.date().isoformat()}
+        # Until the end of a day is until the first instant of the next.
+        last = found.valid_until - timedelta(seconds=1)
+        return "late", {"day": last.astimezone(ZoneInfo(document.timezone or situation.zone)).date().isoformat()}
     return None
 
 
@@ -226,6 +229,8 @@ def _applied(candidate: Candidate, effect: Effect) -> dict[str, Any]:
         "lines": {str(number): _money(share) for number, share in effect.lines.items()},
         "points": effect.points,
         "times": None if effect.times is None else str(effect.times),
+        "on": list(effect.on),
+        "most": getattr(candidate.document.benefit, "max", None) if effect.times else None,
         "next": effect.next_pool,
     }
 
