@@ -124,7 +124,7 @@ class Card(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["batch_id", "id"], name="card_batch"),
+            models.Index(fields=["batch_id", "id"], name="card_of_batch"),
             models.Index(fields=["customer_id"], name="card_customer", condition=Q(customer_id__isnull=False)),
         ]
 

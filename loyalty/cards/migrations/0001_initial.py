@@ -91,7 +91,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'card',
                 'verbose_name_plural': 'cards',
                 'db_table': 'card',
-                'indexes': [models.Index(fields=['batch_id', 'id'], name='card_batch'), models.Index(condition=models.Q(('customer_id__isnull', False)), fields=['customer_id'], name='card_customer')],
+                'indexes': [models.Index(fields=['batch_id', 'id'], name='card_of_batch'), models.Index(condition=models.Q(('customer_id__isnull', False)), fields=['customer_id'], name='card_customer')],
                 'constraints': [models.UniqueConstraint(fields=('number',), name='card_number'), models.CheckConstraint(condition=models.Q(('state__in', ['ready', 'blocked', 'ended'])), name='card_state'), models.CheckConstraint(condition=models.Q(models.Q(('customer_id__isnull', True), ('reason__isnull', True), ('state', 'ready')), models.Q(models.Q(('state', 'ready'), _negated=True), ('reason__isnull', False)), _connector='OR'), name='card_reason'), models.CheckConstraint(condition=models.Q(('replaced_by__isnull', True), models.Q(('state', 'ended'), models.Q(('replaced_by', models.F('id')), _negated=True)), _connector='OR'), name='card_replaced')],
             },
         ),
