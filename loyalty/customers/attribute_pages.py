@@ -10,6 +10,7 @@ from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
@@ -252,7 +253,7 @@ def _describe(source: Source, data: dict[str, Any]) -> str:
 
 @admin.register(Source)
 class SourceAdmin(ReadOnlyAdmin):
-    list_display = ("shown", "key", "class_shown", "created_at")
+    list_display = ("shown", "key_shown", "class_shown", "created_at")
     list_display_links = ("shown",)
     list_filter = ("source_class",)
     search_fields = ("key",)
@@ -272,6 +273,11 @@ class SourceAdmin(ReadOnlyAdmin):
     @display(description=_("name"), ordering="key")
     def shown(self, source: Source) -> str:
         return source_name(source)
+
+    @display(description=_("key"), ordering="key")
+    def key_shown(self, source: Source) -> str:
+        # A technical name, set apart from words that are translated.
+        return format_html("<code>{}</code>", source.key)
 
     @display(description=_("how we know its values"))
     def class_shown(self, source: Source) -> str:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from django.http import Http404, HttpRequest
-from ninja import Field, Query, Router, Schema, Status
+from ninja import Body, Field, Query, Router, Schema, Status
 from pydantic import AwareDatetime, ConfigDict, WithJsonSchema
 
 from loyalty.access.auth import ApiAuth
@@ -190,22 +190,12 @@ def read_type(request: HttpRequest, key: str) -> dict[str, Any]:
     return catalog.document_of(found)
 
 
-class EventTypeIn(Schema):
-    model_config = ConfigDict(extra="allow")
-
-    name: Any = None
-    description: Any = None
-    properties: Any = Field(None, description="{name: type} or {name: {type, required}}.")
-    locked: Any = Field(None, description="Refuse events whose declared properties are missing or of another type.")
-    retention: Any = Field(None, description="How long events are kept, such as 400d.")
-
-
 class ChangeOut(Schema):
     verdict: str = Field(description="created, updated or unchanged")
 
 
 @router.put("/event-types/{key}", response=ChangeOut, auth=ApiAuth("events:write"), summary="Define a type of event")
-def put_type(request: HttpRequest, key: str, body: EventTypeIn) -> dict[str, str]:
-    """The same as `apply` of a document of kind `event_type`."""
-    document = {name: value for name, value in body.model_dump(exclude_unset=True).items() if value is not None}
+def put_type(request: HttpRequest, key: str, body: Body[dict[str, Any]]) -> dict[str, str]:
+    """The same as `apply` of a document of kind `event_type`: name, description, properties, locked, retention."""
+    document = {name: value for name, value in body.items() if value is not None}
     return {"verdict": put_document("event_type", key, document, now=clock.now()).verdict}

@@ -9,6 +9,7 @@ from django.test import Client
 
 from campaigns.channels.models import Sender
 from loyalty.access.operations import create_api_key
+from loyalty.customers.models import Attribute
 from loyalty.kit.clock import now
 
 pytestmark = pytest.mark.django_db
@@ -158,33 +159,46 @@ def test_moving_people_to_a_new_version_is_refused_and_not_ignored(running: Any)
 
 def test_what_the_formats_name_and_nothing_serves_is_not_called_a_typing_mistake(winback: Any) -> None:
     steps = [
-        {"id": "a", "type": "award_points", "points": 200},
-        {"id": "b", "type": "split", "branches": [{"when": {"tier": "gold"}, "to": "end"}], "otherwise": "end"},
+        {"id": "a", "type": "staff_task", "text": "call"},
     ]
     entry = [{"date": "birth_date", "offset": "-7d", "at": "09:00"}, {"reply": {"channel": "telegram"}}]
     status, answer = winback("PUT", "flows/winback", {**FLOW, "entry": entry, "steps": steps})
     assert status == 422
     told = {item["where"]: item["problem"] for item in answer["error"]["details"]}
-    assert set(told) == {"entry[0]", "entry[1]", "steps[0].type", "steps[1].branches[0].when.tier"}
+    assert set(told) == {"entry[0]", "entry[1]", "steps[0].type"}
     assert all("not available yet" in problem for problem in told.values())
 
 
 @pytest.mark.parametrize(
-    "rule",
+    ("rule", "expected"),
     [
-        {"sequence": [{"event": "cart_updated"}, {"not": "purchase", "for": "2h"}]},
-        {"list": "friends"},
-        {"reachable": "email"},
-        {"geo": {"near": [50.94, 6.96], "radius_km": 25}},
-        {"points": {"gte": 100}},
-        {"insight": "rfm_segment", "in": ["champions"]},
-        {"message": "opened"},
+        ({"sequence": [{"event": "cart_updated"}, {"not": "purchase", "for": "2h"}]}, 0),
+        ({"reachable": "email"}, 0),
+        ({"geo": {"near": [50.94, 6.96], "radius_km": 25, "of": "place"}}, 1),
+        ({"geo": {"country": "DE", "postcode": "50"}}, 1),
+        ({"bucket": "autumn", "from": 0, "to": 1}, 1),
+        ({"insight": "rfm_segment", "in": ["champions"]}, 0),
+        ({"message": "opened", "within": "7d"}, 0),
     ],
 )
-def test_operators_to_come_are_named_as_such(call: Any, rule: dict[str, Any]) -> None:
+def test_every_operator_of_the_formats_is_answered(call: Any, rule: dict[str, Any], expected: int) -> None:
+    Attribute.objects.create(key="place", type="geo", created_at=now())
+    person = {"external_id": "c1", "country": "DE", "postcode": "50667", "attributes": {"place": [50.94, 6.95]}}
+    assert call("POST", "customers/batch", {"customers": [person]})[1]["accepted"] == 1
     status, answer = call("POST", "segments/preview", {"rule": rule})
-    assert status == 422
-    assert "is not available yet (known: attribute, " in answer["error"]["details"][0]["problem"]
+    assert (status, answer.get("count")) == (200, expected), answer
+
+
+@pytest.mark.parametrize(
+    ("rule", "place"),
+    [({"list": "friends"}, "rule.list"), ({"tier": "gold"}, "rule.tier"), ({"points": {"gte": 1}}, "")],
+)
+def test_a_rule_about_what_nobody_made_yet_says_so(call: Any, rule: dict[str, Any], place: str) -> None:
+    status, answer = call("POST", "segments/preview", {"rule": rule})
+    if place:
+        assert (status, answer["error"]["details"][0]["where"]) == (422, place)
+    else:
+        assert (status, answer["count"]) == (200, 0)
 
 
 def test_a_rejected_customer_is_placed_like_a_rejected_event(call: Any) -> None:
