@@ -77,5 +77,6 @@ invariant(
         SELECT 'redemption' AS kind, o.id::bigint AS id FROM reward_redemption o WHERE o.customer_id IS NOT NULL
             AND NOT EXISTS (SELECT FROM customer c WHERE c.id = o.customer_id)
         UNION ALL
-        SELECT 'wish', w.customer_id FROM wish w WHERE NOT EXISTS (SELECT FROM customer c WHERE c.id = w.customer_id)""",
+        SELECT 'wish', w.customer_id FROM wish w
+            WHERE NOT EXISTS (SELECT FROM customer c WHERE c.id = w.customer_id)""",
 )
