@@ -68,6 +68,8 @@ _GROUP_OF_PREFIX = {
     "points": "loyalty",
     "tier": "loyalty",
     "member": "loyalty",
+    "voucher": "loyalty",
+    "offer": "loyalty",
 }
 _ICON_OF_GROUP = {"loyalty": "loyalty", "web": "language", "other": "bolt"}
 
@@ -138,6 +140,25 @@ FACT_WORDS: dict[str, Told] = {
     "member.left": Told("person_remove", _("Left the program"), _("Left the program.")),
     "tier.changed": Told(
         "military_tech", _("Tier changed"), _("The tier changed."), _("The tier is now “%(subject)s”.")
+    ),
+    "voucher.issued": Told(
+        "confirmation_number", _("Voucher issued"), _("Got a voucher."), _("Got a voucher “%(subject)s”.")
+    ),
+    "voucher.redeemed": Told(
+        "shopping_bag", _("Voucher redeemed"), _("Redeemed a voucher."), _("Redeemed a voucher “%(subject)s”.")
+    ),
+    "voucher.returned": Told(
+        "undo", _("Voucher given back"), _("A voucher came back with a purchase."),
+        _("A voucher “%(subject)s” came back with a purchase.")
+    ),
+    "voucher.expiring": Told(
+        "hourglass_top", _("Voucher ends soon"), _("A voucher ends soon."), _("A voucher “%(subject)s” ends soon.")
+    ),
+    "offer.activated": Told(
+        "touch_app", _("Offer activated"), _("Activated an offer."), _("Activated the offer “%(subject)s”.")
+    ),
+    "offer.redeemed": Told(
+        "local_offer", _("Offer used"), _("Used an offer."), _("Used the offer “%(subject)s”.")
     ),
 }  # fmt: skip
 _WEB_WORDS: dict[str, Told] = {
