@@ -1,0 +1,98 @@
+"""What the checkout holds about people: held baskets, vouchers used on purchases, receipts they claimed."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from loyalty.kit.erasures import Held, Moved, Pairs, PersonalData, Return, give_back, hand_over, hold_personal_data
+from loyalty.kit.sql import execute, fetch_values, sql
+
+_KEYS = {"held_basket": "id", "sale": "booking_id", "unmatched_receipt": "id", "claim_attempt": "id"}
+
+
+def erase(customer_ids: Sequence[int]) -> int:
+    """Forget who it was and what was said; what the ledger needs to be right stays without a name."""
+    ids = sql("{ids}::bigint[]", ids=list(customer_ids))
+    return sum(
+        execute(sql(query, ids=ids))
+        for query in (
+            "UPDATE held_basket SET customer_id = NULL, reference = NULL, basket = NULL,"
+            " state = CASE state WHEN 'open' THEN 'released' ELSE state END WHERE customer_id = ANY({ids})",
+            "UPDATE sale SET customer_id = NULL, answer = NULL WHERE customer_id = ANY({ids})",
+            "UPDATE unmatched_receipt SET customer_id = NULL, number = NULL, store = NULL, row = NULL, returned = '[]'"
+            " WHERE customer_id = ANY({ids})",
+            "DELETE FROM claim_attempt WHERE customer_id = ANY({ids})",
+        )
+    )
+
+
+def export(customer_id: int) -> dict[str, list[dict[str, Any]]]:
+    """The person's rows by table."""
+    queries = {
+        "held_basket": "SELECT reference, state, basket, made_at, ends_at FROM held_basket"
+        " WHERE customer_id = {id} ORDER BY id",
+        "sale": "SELECT b.reference, s.gross, s.discount, s.paid, s.answer, s.at FROM sale s"
+        " JOIN booking b ON b.id = s.booking_id WHERE s.customer_id = {id} ORDER BY s.booking_id",
+        "unmatched_receipt": "SELECT number, store, occurred_at, amount, row, settled_at FROM unmatched_receipt"
+        " WHERE customer_id = {id} ORDER BY id",
+        "claim_attempt": "SELECT at FROM claim_attempt WHERE customer_id = {id} ORDER BY id",
+    }
+    return {table: fetch_values(sql(query, id=customer_id)) for table, query in queries.items()}
+
+
+def merge(pairs: Pairs, now: datetime) -> Moved:
+    """Everything becomes the winners'."""
+    return {table: hand_over(pairs, table, key) for table, key in _KEYS.items()}
+
+
+def unmerge(given: Return) -> None:
+    """Give back what was handed over."""
+    for table, key in _KEYS.items():
+        give_back(given, table, key)
+
+
+hold_personal_data(
+    PersonalData(
+        package="loyalty.checkout",
+        erase=erase,
+        export=export,
+        merge=merge,
+        unmerge=unmerge,
+        tables=(
+            Held(
+                "held_basket",
+                what=_("Baskets that were held for you at a checkout"),
+                purpose=_("So that nobody else takes your points and vouchers while you pay"),
+                origin=_("From the shop in which you bought"),
+                benefit=_("You pay with points and vouchers"),
+                kept=_("As long as the purchase they belong to"),
+            ),
+            Held(
+                "sale",
+                what=_("Vouchers and offers that you used, and what they saved you"),
+                purpose=_("To give them back when a purchase comes back"),
+                origin=_("From the shop in which you bought"),
+                benefit=_("You can use your vouchers again after a return"),
+                kept=_("As long as the purchase they belong to"),
+            ),
+            Held(
+                "unmatched_receipt",
+                what=_("Receipts that you claimed afterwards"),
+                purpose=_("To give you the points of purchases at which you had no card with you"),
+                origin=_("From the shop in which you bought, and from you"),
+                benefit=_("No purchase is lost"),
+                kept=_("As long as the purchase they belong to"),
+            ),
+            Held(
+                "claim_attempt",
+                what=_("Receipts that you named and that do not exist: only when, not which"),
+                purpose=_("So that nobody tries the numbers of other people's receipts"),
+                origin=_("From you"),
+                benefit=_("Nobody takes your receipts"),
+                kept=_("A day matters; they are deleted with your data"),
+            ),
+        ),
+    )
+)
