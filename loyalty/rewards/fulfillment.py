@@ -183,7 +183,7 @@ def _cancel(rows: Sequence[Mapping[str, Any]], *, now: datetime, reason: str | N
 
 
 @transaction.atomic
-def set_address(redemption_id: int, *, address: Mapping[str, str], now: datetime, actor: str | None = None) -> None:
+def set_address(redemption_id: int, *, address: Mapping[str, str]) -> None:
     """Say where a parcel goes, as long as it is not packed; raises Problems. Parts of a bundle go there too."""
     problems = check_address(address, wanted=True)
     if problems:

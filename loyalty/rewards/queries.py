@@ -114,7 +114,7 @@ def _offered(
             available,
             wished=row.id == wished,
             featured=document.featured,
-            obtainable=refusal in ("", "points", "member"),
+            obtainable=refusal in ("", "points", "member") and left != 0,
             position=document.position,
         ),
         taste,

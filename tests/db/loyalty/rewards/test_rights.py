@@ -65,7 +65,8 @@ def test_merging_and_telling_apart() -> None:
     merge_id = club.fetch("SELECT id FROM customer_merge")[0][0]
     joining.undo_merge(merge_id=merge_id, now=NOW, actor="ada")
     assert Redemption.objects.get(id=again.redemption_id).customer_id == anna
-    assert Redemption.objects.get(id=done.redemption_id).customer_id == club.fetch(
-        "SELECT id FROM customer WHERE external_id = 'anna2'"
-    )[0][0]
+    assert (
+        Redemption.objects.get(id=done.redemption_id).customer_id
+        == club.fetch("SELECT id FROM customer WHERE external_id = 'anna2'")[0][0]
+    )
     assert violations() == {}
