@@ -73,7 +73,7 @@ def evaluate(
         moment_of(basket, now), settings.TIME_ZONE, lines, basket.store, basket.channel, basket.currency, customer_id,
         person.tiers, person.segments,
     )  # fmt: skip
-    candidates = []
+    candidates: list[Candidate] = []
     for code in typed:
         judged = _voucher(code, vouchers.get(code), situation, person)
         (candidates if isinstance(judged, Candidate) else refused).append(judged)  # type: ignore[arg-type]

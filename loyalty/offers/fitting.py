@@ -30,12 +30,17 @@ class Situation:
     segments: Collection[str] = field(default_factory=frozenset)
 
 
+def out_of_reach(document: Usable, situation: Situation) -> Reason | None:
+    """Why something is not for this person, or not on this day; hours, weekdays and the basket are left aside."""
+    return _of_days(document, situation) or _of_person(document, situation)
+
+
 def mismatch(document: Usable, situation: Situation) -> Reason | None:
     """The first condition that does not hold, with what its sentence needs; None when all do."""
     return _of_time(document, situation) or _of_person(document, situation) or _of_basket(document, situation)
 
 
-def _of_time(document: Usable, situation: Situation) -> Reason | None:
+def _of_days(document: Usable, situation: Situation) -> Reason | None:
     when = document.when
     wall = situation.at.astimezone(ZoneInfo(document.timezone or situation.zone))
     begins, ends = [when.start], [when.end]
@@ -46,6 +51,14 @@ def _of_time(document: Usable, situation: Situation) -> Reason | None:
         return "early", {"day": max(later).isoformat()}
     if earlier := [day for day in ends if day and wall.date() > day]:
         return "late", {"day": min(earlier).isoformat()}
+    return None
+
+
+def _of_time(document: Usable, situation: Situation) -> Reason | None:
+    if reason := _of_days(document, situation):
+        return reason
+    when = document.when
+    wall = situation.at.astimezone(ZoneInfo(document.timezone or situation.zone))
     if when.weekdays and WEEKDAYS[wall.weekday()] not in when.weekdays:
         return "weekday", {"days": list(when.weekdays)}
     if when.hours and not _within(wall, when.hours):

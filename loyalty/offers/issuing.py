@@ -303,7 +303,8 @@ def bring(pool: str, brought: Sequence[Brought], *, now: datetime) -> Imported:
     if document.codes.type != "imported":
         raise Problems([Problem("pool", f"{pool} makes its codes itself", "set codes.type to imported")])
     is_gift = document.benefit.type == "gift_card"
-    rejected, fresh = [], {}
+    rejected: list[tuple[int, list[Problem]]] = []
+    fresh: dict[UUID, Brought] = {}
     doubles = 0
     for place, one in enumerate(brought):
         if wrong := _mistakes(one, is_gift, now):

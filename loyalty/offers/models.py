@@ -101,6 +101,9 @@ class Voucher(models.Model):
             models.Index(fields=["pool", "state", "id"], name="voucher_of_pool"),
             models.Index(fields=["customer_id"], name="voucher_customer", condition=Q(customer_id__isnull=False)),
             models.Index(fields=["origin_id"], name="voucher_origin", condition=Q(origin_id__isnull=False)),
+            models.Index(
+                fields=["valid_until"], name="voucher_money", condition=Q(available__gt=0, valid_until__isnull=False)
+            ),
             models.Index(fields=["valid_until"], name="voucher_ends", condition=Q(state=1, valid_until__isnull=False)),
         ]
 
