@@ -1,9 +1,9 @@
 """Pure: what the documents `voucher_pool` and `offer` say."""
 
 import re
-from datetime import date
+from datetime import date, time
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -15,6 +15,22 @@ Pieces = Annotated[int, Field(ge=1, le=1000)]
 # Of 32 signs each: ten are 50 bits, so that a million codes leave one chance in a billion to each guess.
 RANDOM_MIN, RANDOM_MAX = 10, 28
 PATTERN = re.compile(r"[A-Z0-9?-]+")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Strict):
+        fields = type(value).model_fields
+        said = {name: getattr(value, name) for name in fields}
+        return {
+            fields[name].alias or name: _plain(one)
+            for name, one in said.items()
+            if name == "type" or fields[name].is_required() or one != fields[name].get_default()
+        }
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value.isoformat() if isinstance(value, date | time) else value
 
 
 class _OnLines(Strict):
@@ -144,6 +160,10 @@ class _Usable(Strict):
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "EUR"
     timezone: str = ""
     returned: Literal["restore", "keep"] = "restore"
+
+    def plain(self) -> dict[str, Any]:
+        """The document as it is stored and shown: what is as usual is left out, at every depth."""
+        return _plain(self)
 
     @model_validator(mode="after")
     def _zone(self) -> "_Usable":
