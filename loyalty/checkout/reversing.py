@@ -11,11 +11,12 @@ from django.db import transaction
 
 from loyalty.checkout import unmatched
 from loyalty.checkout.models import Sale
-from loyalty.checkout.selling import Conflict
+from loyalty.checkout.selling import Conflict, hold_person
 from loyalty.kit.problems import Problem, Problems
 from loyalty.kit.sql import fetch, sql
 from loyalty.offers import redeeming
 from loyalty.program import purchases, returns
+from loyalty.program.receipts import SOURCE, key_of
 from loyalty.program.setup import Setup
 
 
@@ -49,6 +50,7 @@ def _reverse(row: Mapping[str, Any], work: Any, *, setup: Setup, now: datetime) 
             return Reversed(None, amount, repeated)
         if kept is not None and kept.state == "lapsed":
             raise Conflict([Problem("transaction", "is too old: its lines are not kept any more")])
+        _hold_person(row)
         done: purchases.Committed = work(rows=[row], setup=setup, now=now)
         if done.rejected:
             problems = done.rejected[0][1]
@@ -58,6 +60,11 @@ def _reverse(row: Mapping[str, Any], work: Any, *, setup: Setup, now: datetime) 
             raise Conflict([Problem("id", "met another transaction", "send it again")])
         restored = False if done.repeated else _restore(booking_id, now)
     return Reversed(booking_id, repeated=bool(done.repeated), restored=restored)
+
+
+def _hold_person(row: Mapping[str, Any]) -> None:
+    key = key_of(SOURCE, str(row.get("transaction")))
+    hold_person(Sale.objects.filter(key_digest=key).values_list("customer_id", flat=True).first())
 
 
 def _restore(booking_id: int, now: datetime) -> bool:

@@ -1,10 +1,8 @@
-"""The program over HTTP: members, balances and the ledger; purchases simulated, committed, voided and returned."""
+"""The program over HTTP: members, balances and the ledger. Purchases come in at the checkout."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
 from django.http import Http404, HttpRequest
 from ninja import Query, Router
 
@@ -15,20 +13,15 @@ from loyalty.kit import clock
 from loyalty.kit.errors import ApiError
 from loyalty.kit.periods import Period
 from loyalty.kit.problems import Problem, Problems
-from loyalty.program import holds, movements, operations, purchases, queries, returns, wording
+from loyalty.program import holds, movements, operations, queries, wording
 from loyalty.program.models import Member
-from loyalty.program.purchases import Committed
-from loyalty.program.receipts import Receipt, Return, Void
 from loyalty.program.setup import Setup, load, load_all
 from loyalty.program.shapes import (
     AdjustIn,
     BalancesOut,
-    BatchIn,
-    BatchOut,
     HoldIn,
     LedgerQuery,
     MemberOut,
-    Outcome,
     PointsIn,
     PointsOut,
     TierIn,
@@ -38,77 +31,6 @@ from loyalty.program.shapes import (
 
 router = Router(tags=["loyalty"])
 READ, WRITE = ApiAuth("loyalty:read"), ApiAuth("loyalty:write")
-
-
-Commit = Callable[..., Committed]
-
-
-def _one(row: object, commit: Commit, setup: Setup, *, simulate: bool = False) -> dict[str, Any]:
-    """Carry out one transaction; with `simulate`, take it back after looking at what it did."""
-    now = clock.now()
-    with transaction.atomic():
-        done = commit(rows=[row], setup=setup, now=now)
-        if done.rejected:
-            problems = done.rejected[0][1]
-            status = 409 if any(problem.where == "id" for problem in problems) else 422
-            raise ApiError(status, "The transaction was refused; nothing was booked.", problems)
-        booking_id = done.bookings[0]
-        if booking_id is None:
-            raise ApiError(409, "The transaction met another one; send it again.")
-        found = queries.outcome(booking_id, setup=setup, now=now)
-        if simulate:
-            transaction.set_rollback(True)
-            found |= {"booking": None, "status": "simulated"}
-        else:
-            found["status"] = "duplicate" if done.repeated else "committed"
-    if not simulate:
-        queue.wake()
-    return found
-
-
-@router.post("/loyalty/transactions/simulate", auth=WRITE, response=Outcome, summary="What a purchase would do")
-def simulate_transaction(request: HttpRequest, body: Receipt) -> dict[str, Any]:
-    """The very same as commit, taken back at the end."""
-    return _one(body.model_dump(exclude_unset=True), purchases.commit, load(body.program), simulate=True)
-
-
-@router.post("/loyalty/transactions/commit", auth=WRITE, response=Outcome, summary="Book a purchase")
-def commit_transaction(request: HttpRequest, body: Receipt) -> dict[str, Any]:
-    """Takes the points paid with and gives those earned. The same `id` again changes nothing and answers the same."""
-    return _one(body.model_dump(exclude_unset=True), purchases.commit, load(body.program))
-
-
-def _program_of(identifier: str) -> Setup:
-    """The program in which that purchase was booked; the only one where it is unknown."""
-    found = queries.program_of_purchase(identifier)
-    if found is None:
-        raise ApiError(404, f"There is no transaction {identifier!r}.", code="not_found")
-    return load(found)
-
-
-@router.post("/loyalty/transactions/return", auth=WRITE, response=Outcome, summary="Take lines of a purchase back")
-def return_transaction(request: HttpRequest, body: Return) -> dict[str, Any]:
-    """Reverses exactly the lots that the lines had earned, and gives back their share of the points paid with."""
-    return _one(body.model_dump(exclude_unset=True), returns.give_back, _program_of(body.transaction))
-
-
-@router.post("/loyalty/transactions/void", auth=WRITE, response=Outcome, summary="Undo a purchase")
-def void_transaction(request: HttpRequest, body: Void) -> dict[str, Any]:
-    """Everything that has not come back yet does; again, it changes nothing."""
-    return _one(body.model_dump(exclude_unset=True), returns.void, _program_of(body.transaction))
-
-
-@router.post("/loyalty/transactions/batch", auth=WRITE, response=BatchOut, summary="Book purchases of an offline till")
-def commit_batch(request: HttpRequest, body: BatchIn) -> dict[str, Any]:
-    """Up to 5,000 a call: the good ones are booked, the bad ones come back with every mistake."""
-    done = purchases.commit(rows=body.transactions, setup=load(body.program), now=clock.now())
-    queue.wake()
-    rejected = [
-        {"index": index, "problems": [problem.within(f"transactions[{index}]").as_dict() for problem in problems]}
-        for index, problems in done.rejected
-    ]
-    accepted = sum(1 for one in done.bookings if one is not None) - len(done.repeated)
-    return {"accepted": accepted, "duplicates": len(done.repeated), "rejected": rejected}
 
 
 def _there(program: str | None) -> Setup:

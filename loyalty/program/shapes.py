@@ -74,19 +74,6 @@ class Rejected(Schema):
     problems: list[dict[str, str]]
 
 
-class BatchOut(Schema):
-    accepted: int
-    duplicates: int
-    rejected: list[Rejected]
-
-
-class BatchIn(Schema):
-    model_config = ConfigDict(extra="forbid")
-
-    transactions: list[Any] = Field(description="As for commit, each checked by itself.", max_length=LARGEST_BATCH)
-    program: Text | None = None
-
-
 class BalancesOut(Schema):
     program: str
     balances: list[Balance]

@@ -91,7 +91,7 @@ def test_a_batch_of_an_offline_till(till: Till) -> None:
     assert [one["index"] for one in done["rejected"]] == [3, 4]
     assert done["rejected"][0]["problems"][0]["where"] == "transactions[3].customer"
     assert till("post", "transactions/batch", {"transactions": rows}) == {
-        "accepted": 0, "duplicates": 3, "rejected": [],
+        "accepted": 0, "duplicates": 3, "rejected": [], "receipts": [],
     }  # fmt: skip
     assert balance("anna") == (0, 30, 0, 0)
 
