@@ -123,7 +123,8 @@ def section(request: HttpRequest, visitor: Visitor, key: str) -> HttpResponse:
 
 
 def _acted(found: Section, visitor: Visitor, data: Mapping[str, str]) -> tuple[str, bool]:
-    if not visitor.active:
+    allowed = ("active", "left") if found.after_leaving else ("active",)
+    if visitor.member is None or visitor.member.state not in allowed:
         return _("Your membership rests, so this cannot be done now."), True
     try:
         return found.act(visitor, data), False

@@ -35,6 +35,7 @@ class Movement:
     currency: str | None
     rules: list[Any]
     reason: str | None
+    reward: Any
 
 
 def movements(member_id: int, *, before: int | None = None, limit: int = PAGE) -> tuple[list[Movement], int | None]:
@@ -55,6 +56,8 @@ def movements(member_id: int, *, before: int | None = None, limit: int = PAGE) -
             "   SELECT * FROM mine WHERE points <> 0 ORDER BY booking_id DESC, wallet_id LIMIT {limit})"
             " SELECT s.booking_id, coalesce(b.occurred_at, s.at) AS at, b.kind, w.key AS wallet, s.points, s.waiting,"
             " b.reference, b.store, b.amount, b.currency, b.details ->> 'reason' AS reason,"
+            " (SELECT r.name FROM reward_redemption o JOIN reward r ON r.id = o.reward_id"
+            "   WHERE o.booking_id = s.booking_id) AS reward,"
             " coalesce((SELECT jsonb_agg(r.name ORDER BY r.id) FROM earning_rule r WHERE r.id = ANY(s.rule_ids)), '[]')"
             " AS rules"
             " FROM shown s JOIN booking b ON b.id = s.booking_id JOIN wallet w ON w.id = s.wallet_id"

@@ -26,10 +26,14 @@ class Tile:
 
 
 class Section(Protocol):
-    """`rank` orders sections; `icon` names a picture of `portal/icons.html`; the template is `portal/<key>.html`."""
+    """`rank` orders sections; `icon` names a picture of `portal/icons.html`; the template is `portal/<key>.html`.
+
+    `after_leaving`: its buttons work for who has left too, until the points have run off.
+    """
 
     rank: int
     icon: str
+    after_leaving: bool
 
     def title(self) -> str:
         """Its name, in one word if possible."""

@@ -9,7 +9,7 @@ from functools import cached_property, wraps
 
 from django.conf import settings
 from django.core.cache import cache
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import translation
 
@@ -45,6 +45,13 @@ class Visitor:
 
     @property
     def setup(self) -> Setup | None:
+        return self.look.setup
+
+    @property
+    def club(self) -> Setup:
+        """The program, on pages that only its members see; raises Http404 without one."""
+        if self.look.setup is None:
+            raise Http404("There is no loyalty program yet.")
         return self.look.setup
 
     @cached_property

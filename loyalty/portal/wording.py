@@ -49,7 +49,9 @@ def line(one: Movement, setup: Setup) -> Line:
     details = [one.store or "", _money(one.amount, one.currency) if one.kind in ("purchase", "return", "void") else ""]
     if one.kind in ("event", "occasion"):
         details += rules
-    if one.kind in ("adjust", "spend", "occasion"):
+    if one.reward:
+        details.append(localized(one.reward, ""))
+    elif one.kind in ("adjust", "spend", "occasion"):
         details.append(one.reason or "")
     if one.waiting and one.points > 0:
         details.append(_("waiting to be released"))
