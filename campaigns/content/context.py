@@ -86,4 +86,5 @@ def placeholders() -> dict[str, Any]:
         "sender": {"name": "Sender", "email": "sender@example.com", "imprint": "Sender, Street 1, City"},
         "imprint": "Sender, Street 1, City",
         "confirm_url": f"{settings.PUBLIC_URL}/d/preview",
+        **dict.fromkeys(("voucher", "offer"), {"code": "PREVIEW-CODE", "name": "Preview", "valid_until": None}),
     }

@@ -10,6 +10,7 @@ ROOTS: dict[str, frozenset[str] | None] = {
     "flow": frozenset({"key", "name"}),
     "campaign": frozenset({"key", "name"}),
     "offer": None,
+    "voucher": None,
     "points": None,
     "sender": None,
 }

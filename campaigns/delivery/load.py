@@ -15,12 +15,13 @@ from campaigns.channels.names import CHANNELS
 from campaigns.channels.provider import Account, Provider, providers
 from campaigns.content import context
 from campaigns.content.render import Renderer, renderer
-from campaigns.content.values import Values
+from campaigns.content.values import Values, shielded
 from campaigns.delivery.claim import Claimed
 from campaigns.delivery.ids import ENROLLMENT_SHIFT
 from campaigns.delivery.models import Dispatch
 from loyalty.kit.registry import UnknownPart
 from loyalty.kit.sql import fetch, identifier, sql
+from loyalty.offers import queries as offers
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +98,16 @@ def recipients(messages: Sequence[Claimed], channel: str) -> dict[int, Recipient
 def contexts(
     messages: Sequence[Claimed], dispatches: Mapping[int, Dispatch], at: datetime
 ) -> dict[int, dict[str, Any]]:
-    """What the template of each message sees, by message id; erased customers' messages are missing. Two queries."""
+    """What the template of each message sees, by message id; erased customers' messages are missing. Three queries."""
     customers = context.customer_values(list({message.customer_id for message in messages}))
     events = _events(messages)
+    vouchers = offers.of_origins({message.id >> ENROLLMENT_SHIFT for message in messages})
     shared = {key: _shared(dispatch, at) for key, dispatch in dispatches.items()}
     return {
         message.id: {
             **shared[message.dispatch_id],
             **_own(events.get(message.id >> ENROLLMENT_SHIFT)),
+            **_issued(vouchers.get(message.id >> ENROLLMENT_SHIFT)),
             "customer": customers[message.customer_id],
         }
         for message in messages
@@ -118,6 +121,11 @@ def _own(event: dict[str, Any] | None) -> dict[str, Any]:
     if event and "confirm_url" in event:
         values["confirm_url"] = str(event["confirm_url"])
     return values
+
+
+def _issued(voucher: dict[str, Any] | None) -> dict[str, Any]:
+    """The voucher that the flow issued for the person, under both of its names."""
+    return {} if voucher is None else dict.fromkeys(("voucher", "offer"), shielded(voucher))
 
 
 def _shared(dispatch: Dispatch, at: datetime) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
+
 from loyalty.kit import audiences
 from loyalty.kit.problems import Problem, Problems
 from loyalty.kit.sql import Sql, fetch, fetch_dicts, fetch_values, sql
@@ -280,6 +282,12 @@ def running_low() -> list[tuple[str, int, int]]:
     return [(key, left, low) for key, left, low in rows if left < low]
 
 
+def _name(name: dict[str, str], key: str) -> str:
+    """One name for templates, in the installation's language where there is one."""
+    language = settings.LANGUAGE_CODE.partition("-")[0]
+    return name.get(language) or next(iter(name.values()), key)
+
+
 def of_origins(origins: Collection[int]) -> dict[int, dict[str, Any]]:
     """The last voucher issued in each of these enrollments, as templates see it; one query."""
     if not origins:
@@ -298,7 +306,7 @@ def of_origins(origins: Collection[int]) -> dict[int, dict[str, Any]]:
         found[origin] = {
             "code": code,
             "pool": key,
-            "name": json.loads(name),
+            "name": _name(json.loads(name), key),
             "valid_until": until.isoformat() if until else None,
             "type": benefit.type,
             "percent": getattr(benefit, "percent", None),

@@ -16,6 +16,7 @@ from campaigns.flows import engine, runs
 from campaigns.flows.graph import parse
 from campaigns.flows.models import Enrollment
 from campaigns.flows.step import step_types
+from loyalty.kit.applying import apply_documents
 from loyalty.kit.sql import execute, fetch
 from tests.db.campaigns.flows.conftest import enter, happen, people, publish, put_everybody_in  # noqa: F401
 
@@ -43,9 +44,17 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
         }
     ],
     "exit": [{"reason": "done"}],
+    "issue_voucher": [{"pool": "ten"}],
 }
 CASES = [(key, sample) for key in step_types for sample in SAMPLES.get(key, [None])]
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def voucher_pool() -> None:
+    """What `issue_voucher` issues from."""
+    document = {"kind": "voucher_pool", "key": "ten", "benefit": {"type": "percent", "percent": 10}}
+    apply_documents([document], now=NOW)
 
 
 def steps_with(key: str, sample: dict[str, Any]) -> list[dict[str, Any]]:
