@@ -254,6 +254,8 @@ SIDEBAR = [
             ("admin:program_program_changelist", _("Program"), "loyalty", "program.view_program"),
             ("admin:program_member_changelist", _("Members"), "card_membership", "program.view_member"),
             ("admin:program_adjustment_changelist", _("Corrections"), "fact_check", "program.view_adjustment"),
+            ("admin:rewards_reward_changelist", _("Rewards"), "redeem", "rewards.view_reward"),
+            ("admin:rewards_board", _("Redeemed rewards"), "local_shipping", "rewards.view_redemption"),
         ],
     ),
     (
