@@ -9,6 +9,7 @@ from loyalty.access.auth import ApiAuth
 from loyalty.customers import queries as customers
 from loyalty.events import queue
 from loyalty.kit import clock
+from loyalty.kit.applying import put_document
 from loyalty.kit.errors import ApiError
 from loyalty.kit.problems import Problem, Problems
 from loyalty.program.setup import Setup, load
@@ -69,6 +70,12 @@ def read_reward(
     if not found:
         raise Http404(f"There is no reward {key!r} on the shelf.")
     return shown(found[0])
+
+
+@router.put("/loyalty/rewards/{key}", auth=WRITE, summary="Write a reward")
+def write_reward(request: HttpRequest, key: str, body: dict[str, Any]) -> dict[str, Any]:
+    """The same document as in a file; `kind` and `key` may be left out."""
+    return {"key": key, "status": put_document("reward", key, body, now=clock.now()).verdict}
 
 
 def _told(redemption_id: int, status: str | None = None) -> dict[str, Any]:

@@ -174,6 +174,11 @@ def wish_of(customer_id: int, *, setup: Setup, now: datetime) -> Offered | None:
     return found[0] if found else None
 
 
+def wishes_of(customer_id: int) -> list[Wish]:
+    """What the customer wishes for in all programs."""
+    return list(Wish.objects.filter(customer_id=customer_id).select_related("reward").order_by("program_id"))
+
+
 def categories(program_id: int) -> list[tuple[str, dict[str, str]]]:
     """(key, name) of the categories of rewards that are on the shelf, in the order of the shop."""
     rows = fetch(

@@ -1,0 +1,43 @@
+"""What `manage.py doctor` looks at here: rewards that run out, orders that wait."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from loyalty.kit import clock
+from loyalty.kit.diagnoses import Finding, diagnosis, ok, warning
+from loyalty.kit.sql import fetch, sql
+from loyalty.rewards import board, names
+
+WAIT_MAX = timedelta(days=7)
+
+
+@diagnosis("reward stock", order=70)
+def look_at_stock() -> Iterable[Finding]:
+    """Nothing on the shelf is about to run out."""
+    low = board.low_stock()
+    if not low:
+        yield ok("no reward runs out")
+    for key, left, alarm in low:
+        told = f"reward {key} is sold out" if not left else f"reward {key} has {left} left (alarm at {alarm})"
+        yield warning(told, "add pieces or codes on its page, or take it off the shelf")
+
+
+@diagnosis("reward orders", order=71)
+def look_at_orders() -> Iterable[Finding]:
+    """No order of a reward waits for a week."""
+    rows = fetch(
+        sql(
+            "SELECT count(*), min(id) FROM reward_redemption WHERE state = ANY({waiting}::text[])"
+            " AND ordered_at < {since}",
+            waiting=[names.ORDERED, names.APPROVED, names.PACKED],
+            since=clock.now() - WAIT_MAX,
+        )
+    )
+    count, first = rows[0]
+    if count:
+        yield warning(
+            f"{count:,} redeemed rewards wait for more than {WAIT_MAX.days} days, the first is number {first}",
+            "work them off on the board of redeemed rewards, or cancel them: the points come back",
+        )
+    else:
+        yield ok("no redeemed reward waits for long")
