@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class Hit(models.Model):
@@ -15,7 +16,7 @@ class Hit(models.Model):
 
     class Kind(models.TextChoices):
         CLICK = "click", _("click")
-        OPEN = "open", _("open")
+        OPEN = "open", pgettext_lazy("hit", "open")
         UNSUBSCRIBE = "unsubscribe", _("unsubscribe")
 
     id = models.BigAutoField(primary_key=True)
