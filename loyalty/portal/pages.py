@@ -14,6 +14,7 @@ from loyalty.portal.answers import back, page, program_of
 from loyalty.portal.entrance_pages import front
 from loyalty.portal.look import look
 from loyalty.portal.section import Refused, Section, sections, shown
+from loyalty.portal.texts import localized
 from loyalty.portal.visit import Visitor, signed_in, visitor_of
 from loyalty.program import queries as program
 
@@ -156,9 +157,9 @@ def rules(request: HttpRequest) -> HttpResponse:
     program_of(shown_as)
     tiers = [
         (
-            wording.localized(tier.name, tier.key),
+            localized(tier.name, tier.key),
             tier.threshold,
-            [wording.localized(one, "") for one in tier.definition.get("benefits", [])],
+            [localized(one, "") for one in tier.definition.get("benefits", [])],
         )
         for tier in (setup.tiers if setup else ())
     ]
