@@ -41,7 +41,9 @@ def _audience(document: Timed, program_id: int | None, declared: Declared) -> li
         Problem("audience.segments", f"there is no segment {key!r}", "apply it first") for key in sorted(strange)
     ]
     known = (
-        set(Tier.objects.filter(program_id=program_id).values_list("key", flat=True)) if document.audience.tiers else {}
+        set(Tier.objects.filter(program_id=program_id or 0).values_list("key", flat=True))
+        if document.audience.tiers
+        else {}
     )
     problems += [
         Problem(f"audience.tiers[{place}]", f"there is no tier {key!r}", f"known: {', '.join(sorted(known)) or 'none'}")

@@ -64,8 +64,18 @@ def open_table(key: str) -> Table:
     game = Game.objects.filter(key=key).first()
     if game is None:
         raise Problems([Problem("game", f"there is no game {key!r}")])
+    return table_of(game)
+
+
+def table_of(game: Game) -> Table:
+    """The game with its document read."""
     document, part, parameters = read(game.definition)
     return Table(game, document, part, parameters, zone_of(game.program_id))
+
+
+def commitment_of(game: Game) -> str:
+    """The hash of the game's secret, which is published before anybody plays."""
+    return draws.commitment(bytes(game.secret))
 
 
 def play(

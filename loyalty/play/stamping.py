@@ -10,6 +10,7 @@ from django.db import transaction
 
 from loyalty.events import facts, partitions
 from loyalty.kit.periods import Period
+from loyalty.kit.problems import Problem, Problems
 from loyalty.kit.sql import Sql, fetch, sql
 from loyalty.play import awards, names, people, sources
 from loyalty.play.days import between, zone_of
@@ -53,6 +54,30 @@ def give(
             keys=[one.key for one in ready],
         )
         return _put(card, rows, source=source, now=now, actor=actor)
+
+
+def give_to(
+    card: StampCard, customer_id: int, count: int, key: UUID, *, now: datetime, actor: str | None = None
+) -> int:
+    """Give stamps to one person by hand or by a call; how many came onto the card. Raises Problems."""
+    document = document_of(card)
+    one = sql("{id}::bigint", id=customer_id)
+    may, during = fetch(
+        sql(
+            "SELECT {may}, {during}",
+            may=people.may_take_part(one, card.program_id, document.audience),
+            during=between(document.start, document.end, sql("{now}::timestamptz", now=now), zone_of(card.program_id)),
+        )
+    )[0]
+    problems = []
+    if card.state != "active" or not during:
+        problems.append(Problem("stamp_card", "is paused, over, or has not begun", "look at its state and its days"))
+    if not may:
+        problems.append(Problem("customer", "is no member of those the card is for", "let the customer join first"))
+    if problems:
+        raise Problems(problems)
+    source = "by hand" if actor else "api"
+    return give(card, [Given(customer_id, count, now, key)], source=source, now=now, actor=actor).get(customer_id, 0)
 
 
 def from_events(card: StampCard, *, now: datetime) -> int:
@@ -103,11 +128,12 @@ def _put(card: StampCard, rows: Sql, *, source: str, now: datetime, actor: str |
     for customer_id, at, count in new:
         by_person.setdefault(customer_id, []).append((at, count))
     if by_person:
-        _lay(card, by_person, now)
+        lay_on(card, by_person, now)
     return {customer_id: sum(count for _, count in stamps) for customer_id, stamps in by_person.items()}
 
 
-def _lay(card: StampCard, stamps: dict[int, list[tuple[datetime, int]]], now: datetime) -> None:
+def lay_on(card: StampCard, stamps: dict[int, list[tuple[datetime, int]]], now: datetime) -> None:
+    """Lay stamps, by customer as (when, how many), onto sheets; what full sheets win is written down."""
     document = document_of(card)
     terms = _terms(document, zone_of(card.program_id))
     ids = sorted(stamps)

@@ -1,0 +1,163 @@
+"""The rules page of a game, written from its document: who may play, how, what can be won at which odds, how it is
+drawn, and who runs it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from django.utils.formats import date_format, number_format
+from django.utils.translation import gettext, ngettext, override
+
+from loyalty.kit.admin import localized
+from loyalty.kit.sql import fetch, sql
+from loyalty.play.playing import Table, commitment_of, open_table
+from loyalty.play.prize import sentence
+
+LANGUAGES = ("en", "de")
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    heading: str
+    paragraphs: list[str]
+    items: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """`commitment` is the SHA-256 of the game's secret; `secret` (hex) is told once the game is over."""
+
+    language: str
+    title: str
+    sections: list[Section]
+    commitment: str
+    secret: str | None
+
+
+def rules_of(key: str, *, language: str, now: datetime) -> Rules:
+    """The rules in a language (of `LANGUAGES`, the first for others); raises Problems for an unknown game."""
+    table = open_table(key)
+    chosen = language.partition("-")[0]
+    chosen = chosen if chosen in LANGUAGES else LANGUAGES[0]
+    over = table.today(now) > table.document.end
+    secret = bytes(table.game.secret).hex() if over else None
+    with override(chosen):
+        title = gettext("Rules of “%(game)s”") % {"game": localized(table.document.name, key)}
+        return Rules(chosen, title, _sections(table, over), commitment_of(table.game), secret)
+
+
+def _sections(table: Table, over: bool) -> list[Section]:
+    document = table.document
+    days = {"first": date_format(document.start, "DATE_FORMAT"), "last": date_format(document.end, "DATE_FORMAT")}
+    found = [
+        Section(
+            gettext("Who runs the game"),
+            [
+                gettext("%(name)s, %(address)s. Questions: %(contact)s.")
+                % {
+                    "name": document.organizer.name,
+                    "address": document.organizer.address,
+                    "contact": document.organizer.contact,
+                }
+            ],
+        ),
+        Section(gettext("When"), [gettext("From %(first)s to %(last)s, both included.") % days, *_who(table)]),
+        Section(gettext("How to play"), [*table.part.sentences(table.parameters, document), *_how(table)]),
+        _prizes(table),
+        _drawing(table, over),
+        Section(
+            gettext("Your data"),
+            [
+                gettext(
+                    "We keep what you played and won to run the game and to hand over prizes. Taking part does not"
+                    " depend on a consent to advertising."
+                )
+            ],
+        ),
+    ]
+    if document.note:
+        found.append(Section(gettext("Good to know"), [localized(document.note, "")]))
+    return found
+
+
+def _who(table: Table) -> list[str]:
+    document = table.document
+    said = []
+    if table.game.program_id is not None:
+        said.append(gettext("Members of the program can play."))
+    if document.audience.segments or document.audience.tiers:
+        said.append(gettext("The game is open to a part of the members, who see it on their pages."))
+    if document.age:
+        said.append(
+            ngettext(
+                "Players have to be at least %(age)d year old.",
+                "Players have to be at least %(age)d years old.",
+                document.age,
+            )
+            % {"age": document.age}
+        )
+        if document.age_check == "birth_date":
+            said.append(gettext("The date of birth has to be known to us."))
+    return said
+
+
+def _how(table: Table) -> list[str]:
+    said = [gettext("Buying something does not raise the odds of a play.")]
+    if table.document.free_entry:
+        said.append(localized(table.document.free_entry, ""))
+    return said
+
+
+def _prizes(table: Table) -> Section:
+    rows = fetch(
+        sql("SELECT key, stock, stock - won FROM game_prize WHERE game_id = {id} ORDER BY position", id=table.game.pk)
+    )
+    stocks = {key: stock for key, stock, _left in rows}
+    items = []
+    for one in table.document.prizes:
+        said = {
+            "name": localized(one.name, one.key),
+            "prize": sentence(one.prize),
+            "odds": percent(one.odds),
+        }
+        text = gettext("%(name)s (%(prize)s): odds of a play %(odds)s") % said
+        if stocks.get(one.key) is not None:
+            number = number_format(stocks[one.key], force_grouping=True)
+            text += ", " + gettext("%(count)s in all") % {"count": number}
+        if one.per_person:
+            text += ", " + gettext("at most %(count)d per person") % {"count": one.per_person}
+        if one.doors:
+            text += ", " + gettext("behind door %(doors)s") % {"doors": ", ".join(map(str, one.doors))}
+        items.append(text + ".")
+    paragraphs = [
+        gettext("The odds hold for every play, as long as there is something left of the prize."),
+        gettext("Prizes cannot be paid out in cash."),
+    ]
+    if table.document.consolation:
+        text = gettext("Whoever wins nothing else gets %(prize)s.")
+        paragraphs.append(text % {"prize": sentence(table.document.consolation)})
+    return Section(gettext("What can be won"), paragraphs, items)
+
+
+def percent(odds: Decimal) -> str:
+    """`2.5 %`, or `1 in 20,000` where percent would be hard to read."""
+    if odds >= Decimal("0.001"):
+        share = (odds * 100).quantize(Decimal("0.01")).normalize()
+        return f"{number_format(share if share != share.to_integral() else share.to_integral())} %"
+    return gettext("1 in %(n)s") % {"n": number_format(round(1 / odds), force_grouping=True)}
+
+
+def _drawing(table: Table, over: bool) -> Section:
+    paragraphs = [
+        gettext(
+            "A computer draws on our server. Every draw follows from a secret number that was fixed before the game and"
+            " from the number of the play, so neither you nor we can choose it."
+        ),
+        gettext("The secret's fingerprint (SHA-256): %(hash)s") % {"hash": commitment_of(table.game)},
+    ]
+    if over:
+        secret = bytes(table.game.secret).hex()
+        paragraphs.append(gettext("The game is over; the secret was: %(secret)s") % {"secret": secret})
+    else:
+        paragraphs.append(gettext("After the game the secret is published here, so that every draw can be checked."))
+    return Section(gettext("How it is drawn"), paragraphs)

@@ -1,0 +1,195 @@
+"""What the calls of challenges, stamp cards and games take and answer."""
+
+from datetime import date, datetime
+from decimal import Decimal
+
+from ninja import Field, Schema
+from pydantic import ConfigDict
+
+Texts = dict[str, str]
+
+
+class ChallengeOut(Schema):
+    key: str
+    name: Texts
+    description: Texts
+    image: str | None
+    state: str = Field(description="available, open, done or lapsed")
+    joinable: bool = Field(description="Whether it waits for being taken up.")
+    progress: Decimal
+    target: Decimal | None = Field(description="Null before a personal target is known.")
+    unit: str = Field(description="events, days, amount, things, or periods (in a row)")
+    streak: str | None = Field(description="day, week or month, where periods in a row count.")
+    each: Decimal | None = Field(description="What each of those periods has to reach.")
+    best: Decimal
+    share: float
+    started_at: datetime | None
+    ends_at: datetime | None
+    closed_at: datetime | None
+    done: int = Field(description="How often the person has done it.")
+    prizes: list[str]
+
+
+class ChallengesOut(Schema):
+    challenges: list[ChallengeOut]
+
+
+class BegunOut(Schema):
+    begun: int
+    challenge: ChallengeOut | None
+
+
+class StepOut(Schema):
+    at: int
+    prize: str
+
+
+class StampCardOut(Schema):
+    key: str
+    name: Texts
+    description: Texts
+    image: str | None
+    stamps: int
+    size: int
+    expires_at: datetime | None
+    complete: int
+    steps: list[StepOut]
+    prizes: list[str]
+
+
+class StampCardsOut(Schema):
+    stamp_cards: list[StampCardOut]
+
+
+class StampsIn(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+    customer: str | dict[str, str] = Field(description='External id, or one identity such as {"card": "..."}.')
+    id: str = Field(min_length=1, max_length=200, description="Your own id: the same one again gives nothing again.")
+    count: int = Field(1, ge=1, le=100)
+
+
+class StampsOut(Schema):
+    given: int = Field(description="0 for an id that was used before.")
+    stamp_card: StampCardOut | None
+
+
+class BadgeOut(Schema):
+    key: str
+    name: Texts
+    description: Texts
+    image: str | None
+    times: int
+    since: datetime
+
+
+class BadgesOut(Schema):
+    badges: list[BadgeOut]
+
+
+class DoorOut(Schema):
+    door: int
+    day: date
+    state: str = Field(description="ready, open, closed or missed")
+    outcome: str | None
+
+
+class GamePrizeOut(Schema):
+    key: str
+    name: Texts
+    prize: str
+    odds: float
+    left: int | None = Field(description="Null where there is no limit.")
+
+
+class GameOut(Schema):
+    key: str
+    type: str
+    name: Texts
+    description: Texts
+    image: str | None
+    first_day: date = Field(alias="from")
+    last_day: date = Field(alias="to")
+    plays_left: int | None = Field(description="Null for a calendar, whose doors say it.")
+    free_left: int
+    age: int | None
+    needs_age: bool = Field(description="Whether the first play has to say `of_age: true`.")
+    doors: list[DoorOut]
+    commitment: str
+    rules: str
+    prizes: list[GamePrizeOut]
+    consolation: str | None
+
+
+class GamesOut(Schema):
+    games: list[GameOut]
+
+
+class PlayIn(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+    customer: str | dict[str, str] = Field(description='External id, or one identity such as {"card": "..."}.')
+    id: str | None = Field(None, max_length=200, description="Your own id: the same one again answers the same play.")
+    door: int | None = Field(None, description="Which door of a calendar.")
+    of_age: bool = Field(False, description="The person declares to be old enough.")
+
+
+class PlayOut(Schema):
+    play: int
+    outcome: str = Field(description="won, consolation or nothing")
+    prize: str | None = Field(description="The key of the prize that was drawn.")
+    name: Texts | None
+    sentence: str
+    reference: str | None = Field(description="What the prize became: a code, a booking; null while it is on its way.")
+    plays_left: int | None
+    repeated: bool
+
+
+class TicketsIn(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+    customer: str | dict[str, str]
+    id: str = Field(min_length=1, max_length=200, description="Your own id: the same one again gives nothing again.")
+    plays: int = Field(1, ge=1, le=1000)
+
+
+class TicketsOut(Schema):
+    given: int
+    plays_left: int | None
+
+
+class SectionOut(Schema):
+    heading: str
+    paragraphs: list[str]
+    items: list[str]
+
+
+class RulesOut(Schema):
+    language: str
+    title: str
+    sections: list[SectionOut]
+    commitment: str = Field(description="SHA-256 of the game's secret.")
+    secret: str | None = Field(description="In hexadecimal, once the game is over.")
+
+
+class WonOut(Schema):
+    id: int
+    origin: str
+    of: str | None
+    name: Texts | None
+    prize: str
+    type: str
+    state: str
+    reference: str | None
+    won_at: datetime
+    given_at: datetime | None
+
+
+class PrizesOut(Schema):
+    prizes: list[WonOut]
+
+
+class WhoIn(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+    customer: str | dict[str, str] = Field(description='External id, or one identity such as {"card": "..."}.')
