@@ -9,7 +9,7 @@ class PointsOrder(models.Model):
     """Something a flow (or a list of people) wants done with points; written in the flow's own transaction and carried
     out by the next chore, which locks the members in the ledger's order.
 
-    `key` makes it happen once. `refusal` says why it was not done.
+    `key` makes it happen once; of one instant, the lower `position` comes first. `refusal` says why it was not done.
     """
 
     class Kind(models.TextChoices):
@@ -31,6 +31,7 @@ class PointsOrder(models.Model):
     source = models.TextField(_("source"))
     key = models.UUIDField()
     wanted_at = models.DateTimeField(_("wanted at"))
+    position = models.SmallIntegerField(default=0, db_default=0)
     settled_at = models.DateTimeField(_("settled at"), null=True)
     refusal = models.TextField(_("refused because"), null=True)
 

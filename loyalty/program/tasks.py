@@ -5,7 +5,7 @@ from datetime import datetime
 from time import monotonic
 
 from loyalty.kit.chores import chore
-from loyalty.program import holds, movements, occasions, operations, tiering
+from loyalty.program import fulfilling, holds, movements, occasions, operations, tiering
 from loyalty.program.setup import Setup, load_all
 
 # A chore goes on while there is work, for so long.
@@ -36,6 +36,12 @@ def earn(*, now: datetime) -> int:
         if monotonic() - began > SECONDS:
             break
     return done
+
+
+@chore("program.orders", queue="triggers", every=2, order=46)
+def orders(*, now: datetime) -> int:
+    """Carry out what flows ordered: points given, taken and locked, tiers set."""
+    return _for_each(lambda setup: fulfilling.work(setup, now=now))
 
 
 @chore("program.release", queue="maintenance", every=60, order=16)

@@ -45,6 +45,10 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
     ],
     "exit": [{"reason": "done"}],
     "issue_voucher": [{"pool": "ten"}],
+    "award_points": [{"points": 200, "reason": "winback"}, {"points": 5, "program": "club", "wallet": "points"}],
+    "spend_points": [{"points": 50, "reason": "shipping"}],
+    "lock_points": [{"points": 50, "for": "2d"}],
+    "set_tier": [{"tier": "gold", "for": "90d"}, {"tier": "gold"}, {"tier": None}],
 }
 CASES = [(key, sample) for key in step_types for sample in SAMPLES.get(key, [None])]
 pytestmark = pytest.mark.django_db
@@ -55,6 +59,14 @@ def voucher_pool() -> None:
     """What `issue_voucher` issues from."""
     document = {"kind": "voucher_pool", "key": "ten", "benefit": {"type": "percent", "percent": 10}}
     apply_documents([document], now=NOW)
+
+
+@pytest.fixture(autouse=True)
+def club(db: None) -> None:
+    """A loyalty program, for the steps about points."""
+    apply_documents(
+        [{"kind": "program", "key": "club"}, {"kind": "tier", "key": "gold", "rank": 1, "threshold": 100}], now=NOW
+    )
 
 
 def steps_with(key: str, sample: dict[str, Any]) -> list[dict[str, Any]]:
@@ -76,6 +88,7 @@ def state() -> list[Any]:
         fetch("SELECT id, node, status, visit, due_at FROM enrollment ORDER BY id"),
         fetch("SELECT enrollment_id, visit, from_node, exit, path FROM step_log ORDER BY 1, 2"),
         fetch("SELECT id, state FROM message ORDER BY id"),
+        fetch("SELECT id, kind, customer_id, settled_at FROM points_order ORDER BY id"),
         fetch("SELECT node, exit, sum(n) FROM flow_count GROUP BY 1, 2 ORDER BY 1, 2"),
     ]
 

@@ -5,164 +5,291 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('program', '0002_ledger'),
+        ("program", "0002_ledger"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='BookingMark',
+            name="BookingMark",
             fields=[
-                ('pk', models.CompositePrimaryKey('program_id', 'purpose', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('program_id', models.IntegerField(verbose_name='program')),
-                ('purpose', models.TextField(verbose_name='purpose')),
-                ('booking_id', models.BigIntegerField(verbose_name='booking')),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "program_id", "purpose", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("program_id", models.IntegerField(verbose_name="program")),
+                ("purpose", models.TextField(verbose_name="purpose")),
+                ("booking_id", models.BigIntegerField(verbose_name="booking")),
             ],
             options={
-                'verbose_name': 'mark',
-                'verbose_name_plural': 'marks',
-                'db_table': 'booking_mark',
+                "verbose_name": "mark",
+                "verbose_name_plural": "marks",
+                "db_table": "booking_mark",
             },
         ),
         migrations.CreateModel(
-            name='BudgetDay',
+            name="BudgetDay",
             fields=[
-                ('pk', models.CompositePrimaryKey('rule_id', 'day', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('rule_id', models.IntegerField(verbose_name='earning rule')),
-                ('day', models.DateField(verbose_name='day')),
-                ('used_points', models.BigIntegerField(verbose_name='points used')),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "rule_id", "day", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("rule_id", models.IntegerField(verbose_name="earning rule")),
+                ("day", models.DateField(verbose_name="day")),
+                ("used_points", models.BigIntegerField(verbose_name="points used")),
             ],
             options={
-                'verbose_name': 'budget of a day',
-                'verbose_name_plural': 'budgets by day',
-                'db_table': 'budget_day',
+                "verbose_name": "budget of a day",
+                "verbose_name_plural": "budgets by day",
+                "db_table": "budget_day",
             },
         ),
         migrations.CreateModel(
-            name='Pin',
+            name="Pin",
             fields=[
-                ('member_id', models.BigIntegerField(primary_key=True, serialize=False, verbose_name='member')),
-                ('digest', models.TextField()),
-                ('wrong', models.SmallIntegerField(default=0, verbose_name='wrong tries')),
-                ('locked_until', models.DateTimeField(null=True, verbose_name='locked until')),
+                ("member_id", models.BigIntegerField(primary_key=True, serialize=False, verbose_name="member")),
+                ("digest", models.TextField()),
+                ("wrong", models.SmallIntegerField(default=0, verbose_name="wrong tries")),
+                ("locked_until", models.DateTimeField(null=True, verbose_name="locked until")),
             ],
             options={
-                'verbose_name': 'PIN',
-                'verbose_name_plural': 'PINs',
-                'db_table': 'member_pin',
+                "verbose_name": "PIN",
+                "verbose_name_plural": "PINs",
+                "db_table": "member_pin",
             },
         ),
         migrations.CreateModel(
-            name='Household',
+            name="Household",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.TextField(null=True, verbose_name='name')),
-                ('monthly_limit', models.IntegerField(null=True, verbose_name='limit a month')),
-                ('created_at', models.DateTimeField(verbose_name='created at')),
-                ('program', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, to='program.program', verbose_name='program')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.TextField(null=True, verbose_name="name")),
+                ("monthly_limit", models.IntegerField(null=True, verbose_name="limit a month")),
+                ("created_at", models.DateTimeField(verbose_name="created at")),
+                (
+                    "program",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        to="program.program",
+                        verbose_name="program",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'household',
-                'verbose_name_plural': 'households',
-                'db_table': 'household',
+                "verbose_name": "household",
+                "verbose_name_plural": "households",
+                "db_table": "household",
             },
         ),
         migrations.CreateModel(
-            name='ReferralCode',
+            name="ReferralCode",
             fields=[
-                ('member_id', models.BigIntegerField(primary_key=True, serialize=False, verbose_name='member')),
-                ('code', models.TextField(verbose_name='code')),
-                ('created_at', models.DateTimeField(verbose_name='created at')),
+                ("member_id", models.BigIntegerField(primary_key=True, serialize=False, verbose_name="member")),
+                ("code", models.TextField(verbose_name="code")),
+                ("created_at", models.DateTimeField(verbose_name="created at")),
             ],
             options={
-                'verbose_name': 'referral code',
-                'verbose_name_plural': 'referral codes',
-                'db_table': 'referral_code',
-                'constraints': [models.UniqueConstraint(fields=('code',), name='referral_code_code')],
+                "verbose_name": "referral code",
+                "verbose_name_plural": "referral codes",
+                "db_table": "referral_code",
+                "constraints": [models.UniqueConstraint(fields=("code",), name="referral_code_code")],
             },
         ),
         migrations.CreateModel(
-            name='HouseholdMember',
+            name="HouseholdMember",
             fields=[
-                ('member_id', models.BigIntegerField(primary_key=True, serialize=False, verbose_name='member')),
-                ('role', models.TextField(choices=[('owner', 'owner'), ('adult', 'adult'), ('child', 'child')], default='adult', verbose_name='role')),
-                ('joined_at', models.DateTimeField(verbose_name='joined at')),
-                ('household', models.ForeignKey(on_delete=django.db.models.deletion.DO_NOTHING, to='program.household', verbose_name='household')),
+                ("member_id", models.BigIntegerField(primary_key=True, serialize=False, verbose_name="member")),
+                (
+                    "role",
+                    models.TextField(
+                        choices=[("owner", "owner"), ("adult", "adult"), ("child", "child")],
+                        default="adult",
+                        verbose_name="role",
+                    ),
+                ),
+                ("joined_at", models.DateTimeField(verbose_name="joined at")),
+                (
+                    "household",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.DO_NOTHING, to="program.household", verbose_name="household"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'member of a household',
-                'verbose_name_plural': 'members of households',
-                'db_table': 'household_member',
-                'constraints': [models.CheckConstraint(condition=models.Q(('role__in', ['owner', 'adult', 'child'])), name='household_member_role'), models.UniqueConstraint(condition=models.Q(('role', 'owner')), fields=('household',), name='household_one_owner')],
+                "verbose_name": "member of a household",
+                "verbose_name_plural": "members of households",
+                "db_table": "household_member",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("role__in", ["owner", "adult", "child"])), name="household_member_role"
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("role", "owner")), fields=("household",), name="household_one_owner"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='PointsOrder',
+            name="PointsOrder",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('wallet_id', models.IntegerField(null=True, verbose_name='wallet')),
-                ('customer_id', models.BigIntegerField(verbose_name='customer')),
-                ('kind', models.TextField(choices=[('award', 'award'), ('spend', 'spend'), ('lock', 'lock'), ('tier', 'tier')], verbose_name='kind')),
-                ('points', models.IntegerField(null=True, verbose_name='points')),
-                ('lasts', models.BigIntegerField(null=True, verbose_name='seconds')),
-                ('tier_id', models.IntegerField(null=True, verbose_name='tier')),
-                ('reason', models.TextField(null=True, verbose_name='reason')),
-                ('source', models.TextField(verbose_name='source')),
-                ('key', models.UUIDField()),
-                ('wanted_at', models.DateTimeField(verbose_name='wanted at')),
-                ('settled_at', models.DateTimeField(null=True, verbose_name='settled at')),
-                ('refusal', models.TextField(null=True, verbose_name='refused because')),
-                ('program', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, to='program.program', verbose_name='program')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("wallet_id", models.IntegerField(null=True, verbose_name="wallet")),
+                ("customer_id", models.BigIntegerField(verbose_name="customer")),
+                (
+                    "kind",
+                    models.TextField(
+                        choices=[("award", "award"), ("spend", "spend"), ("lock", "lock"), ("tier", "tier")],
+                        verbose_name="kind",
+                    ),
+                ),
+                ("points", models.IntegerField(null=True, verbose_name="points")),
+                ("lasts", models.BigIntegerField(null=True, verbose_name="seconds")),
+                ("tier_id", models.IntegerField(null=True, verbose_name="tier")),
+                ("reason", models.TextField(null=True, verbose_name="reason")),
+                ("source", models.TextField(verbose_name="source")),
+                ("key", models.UUIDField()),
+                ("wanted_at", models.DateTimeField(verbose_name="wanted at")),
+                ("position", models.SmallIntegerField(db_default=0, default=0)),
+                ("settled_at", models.DateTimeField(null=True, verbose_name="settled at")),
+                ("refusal", models.TextField(null=True, verbose_name="refused because")),
+                (
+                    "program",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        to="program.program",
+                        verbose_name="program",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'order',
-                'verbose_name_plural': 'orders',
-                'db_table': 'points_order',
-                'indexes': [models.Index(condition=models.Q(('settled_at__isnull', True)), fields=['program', 'id'], name='points_order_open'), models.Index(fields=['customer_id'], name='points_order_customer')],
-                'constraints': [models.UniqueConstraint(fields=('key',), name='points_order_key'), models.CheckConstraint(condition=models.Q(('kind', 'tier'), models.Q(('points__gt', 0), ('wallet_id__isnull', False)), _connector='OR'), name='points_order_points')],
+                "verbose_name": "order",
+                "verbose_name_plural": "orders",
+                "db_table": "points_order",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("settled_at__isnull", True)),
+                        fields=["program", "id"],
+                        name="points_order_open",
+                    ),
+                    models.Index(fields=["customer_id"], name="points_order_customer"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("key",), name="points_order_key"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("kind", "tier"), models.Q(("points__gt", 0), ("wallet_id__isnull", False)), _connector="OR"
+                        ),
+                        name="points_order_points",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Referral',
+            name="Referral",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('referrer_id', models.BigIntegerField(verbose_name='member who referred')),
-                ('friend_id', models.BigIntegerField(verbose_name="friend's member")),
-                ('state', models.TextField(choices=[('waiting', 'waiting for a purchase'), ('doubtful', 'to be looked at'), ('rewarded', 'rewarded'), ('refused', 'refused')], default='waiting', verbose_name='state')),
-                ('doubt', models.TextField(null=True, verbose_name='doubt')),
-                ('came_at', models.DateTimeField(verbose_name='came at')),
-                ('decided_at', models.DateTimeField(null=True, verbose_name='decided at')),
-                ('decided_by', models.TextField(null=True, verbose_name='decided by')),
-                ('program', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, to='program.program', verbose_name='program')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("referrer_id", models.BigIntegerField(verbose_name="member who referred")),
+                ("friend_id", models.BigIntegerField(verbose_name="friend's member")),
+                (
+                    "state",
+                    models.TextField(
+                        choices=[
+                            ("waiting", "waiting for a purchase"),
+                            ("doubtful", "to be looked at"),
+                            ("rewarded", "rewarded"),
+                            ("refused", "refused"),
+                        ],
+                        default="waiting",
+                        verbose_name="state",
+                    ),
+                ),
+                ("doubt", models.TextField(null=True, verbose_name="doubt")),
+                ("came_at", models.DateTimeField(verbose_name="came at")),
+                ("decided_at", models.DateTimeField(null=True, verbose_name="decided at")),
+                ("decided_by", models.TextField(null=True, verbose_name="decided by")),
+                (
+                    "program",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        to="program.program",
+                        verbose_name="program",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'referral',
-                'verbose_name_plural': 'referrals',
-                'db_table': 'referral',
-                'indexes': [models.Index(fields=['referrer_id', 'came_at'], name='referral_referrer'), models.Index(condition=models.Q(('state', 'waiting')), fields=['program', 'came_at'], name='referral_waiting')],
-                'constraints': [models.UniqueConstraint(fields=('friend_id',), name='referral_friend'), models.CheckConstraint(condition=models.Q(('referrer_id', models.F('friend_id')), _negated=True), name='referral_of_another'), models.CheckConstraint(condition=models.Q(('state__in', ['waiting', 'doubtful', 'rewarded', 'refused'])), name='referral_state')],
+                "verbose_name": "referral",
+                "verbose_name_plural": "referrals",
+                "db_table": "referral",
+                "indexes": [
+                    models.Index(fields=["referrer_id", "came_at"], name="referral_referrer"),
+                    models.Index(
+                        condition=models.Q(("state", "waiting")), fields=["program", "came_at"], name="referral_waiting"
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("friend_id",), name="referral_friend"),
+                    models.CheckConstraint(
+                        condition=models.Q(("referrer_id", models.F("friend_id")), _negated=True),
+                        name="referral_of_another",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["waiting", "doubtful", "rewarded", "refused"])),
+                        name="referral_state",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Review',
+            name="Review",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('member_id', models.BigIntegerField(verbose_name='member')),
-                ('cap', models.TextField(verbose_name='limit')),
-                ('counted', models.IntegerField(verbose_name='counted')),
-                ('opened_at', models.DateTimeField(verbose_name='opened at')),
-                ('state', models.TextField(choices=[('open', 'open'), ('cleared', 'cleared'), ('frozen', 'frozen')], default='open', verbose_name='state')),
-                ('decided_by', models.TextField(null=True, verbose_name='decided by')),
-                ('decided_at', models.DateTimeField(null=True, verbose_name='decided at')),
-                ('program', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, to='program.program', verbose_name='program')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("member_id", models.BigIntegerField(verbose_name="member")),
+                ("cap", models.TextField(verbose_name="limit")),
+                ("counted", models.IntegerField(verbose_name="counted")),
+                ("opened_at", models.DateTimeField(verbose_name="opened at")),
+                (
+                    "state",
+                    models.TextField(
+                        choices=[("open", "open"), ("cleared", "cleared"), ("frozen", "frozen")],
+                        default="open",
+                        verbose_name="state",
+                    ),
+                ),
+                ("decided_by", models.TextField(null=True, verbose_name="decided by")),
+                ("decided_at", models.DateTimeField(null=True, verbose_name="decided at")),
+                (
+                    "program",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        to="program.program",
+                        verbose_name="program",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'member to look into',
-                'verbose_name_plural': 'members to look into',
-                'db_table': 'member_review',
-                'indexes': [models.Index(fields=['member_id', 'cap', 'opened_at'], name='member_review_member')],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('state', 'open')), fields=('member_id', 'cap'), name='member_review_open'), models.CheckConstraint(condition=models.Q(('state__in', ['open', 'cleared', 'frozen'])), name='member_review_state')],
+                "verbose_name": "member to look into",
+                "verbose_name_plural": "members to look into",
+                "db_table": "member_review",
+                "indexes": [models.Index(fields=["member_id", "cap", "opened_at"], name="member_review_member")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("state", "open")), fields=("member_id", "cap"), name="member_review_open"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["open", "cleared", "frozen"])), name="member_review_state"
+                    ),
+                ],
             },
         ),
     ]
