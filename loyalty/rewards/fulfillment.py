@@ -11,7 +11,7 @@ from loyalty.kit.periods import Period
 from loyalty.kit.problems import Problem, Problems
 from loyalty.kit.sql import Sql, execute, fetch, fetch_values, sql
 from loyalty.program import refunds
-from loyalty.rewards import names, stock
+from loyalty.rewards import names, stock, vouchers
 from loyalty.rewards.models import Redemption
 from loyalty.rewards.orders import check_address
 from loyalty.rewards.placing import log, tell
@@ -88,8 +88,9 @@ def cancel(
 ) -> Cancelled:
     """Take a redemption back: its points return to the lots they came from, its pieces to the stock.
 
-    Codes that somebody has seen do not return. Raises Problems when it is too late: for members once it is packed, or
-    was delivered at once, or the hour is near; for the staff when it is cancelled already or the draw was held.
+    Codes that somebody has seen do not return; vouchers are withdrawn. Raises Problems when it is too late: for members
+    once it is packed, or was delivered at once, or the hour is near; for the staff when it is cancelled already, the
+    draw was held or a voucher was used.
     """
     with transaction.atomic():
         found = Redemption.objects.filter(id=redemption_id).first()
@@ -151,6 +152,7 @@ def _cancel(rows: Sequence[Mapping[str, Any]], *, now: datetime, reason: str | N
     first = rows[0]
     open_ones = [row for row in rows if row["state"] != names.CANCELLED]
     ids = [row["id"] for row in open_ones]
+    vouchers.withdraw([row["id"] for row in open_ones if row["definition"].get("voucher_pool")], now=now)
     points, refund_id = 0, None
     if first["booking_id"]:
         back = refunds.refund(

@@ -10,6 +10,8 @@ from django.db import transaction
 from loyalty.kit.audiences import unknown
 from loyalty.kit.documents import Change
 from loyalty.kit.problems import Problem, Problems
+from loyalty.offers.models import VoucherPool
+from loyalty.offers.queries import unknown_pool
 from loyalty.program.setup import Setup
 from loyalty.program.setup import load as load_program
 from loyalty.rewards import names, stock
@@ -89,6 +91,8 @@ def _problems(document: RewardDocument, setup: Setup, found: Reward | None, comi
     if not wallet.spendable:
         problems.append(Problem("wallet", f"{wallet.key} is no wallet to pay with"))
     problems += _references(document, setup, coming)
+    if document.voucher_pool and not VoucherPool.objects.filter(key=document.voucher_pool).exists():
+        problems.append(unknown_pool(document.voucher_pool, "voucher_pool"))
     if found is None:
         return problems
     if found.program_id != setup.id:

@@ -11,7 +11,7 @@ from uuid import UUID
 from loyalty.events import facts, partitions
 from loyalty.kit.problems import Problem, Problems
 from loyalty.kit.sql import Sql, execute, fetch, sql
-from loyalty.rewards import names, stock
+from loyalty.rewards import names, stock, vouchers
 from loyalty.rewards.loading import Loaded
 
 _COLUMNS = (
@@ -55,6 +55,10 @@ def place(reward: Loaded, rows: Sequence[Row], *, now: datetime, source: str, ac
         if one.document.codes:
             have = stock.assign_codes(one.row.id, everything[one.row.id], each=number, now=now)
             if have < len(ids):
+                raise Problems([stock.sold_out()])
+        if one.document.voucher_pool:
+            owners = list(zip(everything[one.row.id], [row.customer_id for row in rows], strict=True))
+            if not vouchers.issue(one.document.voucher_pool, owners, each=number, amount=one.document.value, now=now):
                 raise Problems([stock.sold_out()])
     every_id = [redemption_id for some in everything.values() for redemption_id in some]
     log(every_id, now=now, actor=actor)

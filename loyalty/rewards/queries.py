@@ -8,7 +8,7 @@ from typing import Any
 
 from loyalty.kit.sql import Sql, fetch, fetch_values, sql
 from loyalty.program.setup import Setup
-from loyalty.rewards import eligibility, people, ranking
+from loyalty.rewards import eligibility, people, ranking, vouchers
 from loyalty.rewards.definition import Price
 from loyalty.rewards.eligibility import Person
 from loyalty.rewards.loading import Loaded, ready
@@ -197,7 +197,8 @@ _REDEMPTION = """SELECT o.id, p.key AS program, c.external_id AS customer, o.cus
     r.type, o.parent_id, o.quantity, o.state, o.state_since, o.source, o.points, o.money, o.currency, o.payment,
     s.starts_at AS slot, o.address, o.tracking, o.note, o.reason, o.won, o.ordered_at, o.booking_id, o.refund_id,
     r.definition ->> 'link' AS link, (r.definition ->> 'value')::numeric AS value,
-    coalesce((r.definition -> 'codes')::boolean, false) AS coded
+    coalesce((r.definition -> 'codes')::boolean, false) AS coded,
+    r.definition ->> 'voucher_pool' AS voucher_pool
 FROM reward_redemption o JOIN reward r ON r.id = o.reward_id JOIN program p ON p.id = o.program_id
 LEFT JOIN customer c ON c.id = o.customer_id LEFT JOIN reward_slot s ON s.id = o.slot_id"""
 
@@ -262,6 +263,7 @@ def _complete(rows: list[dict[str, Any]]) -> None:
         )
     ):
         codes.setdefault(redemption_id, []).append(code)
+    codes |= vouchers.codes([row["id"] for row in [*rows, *parts] if row["voucher_pool"]])
     for row in [*rows, *parts]:
         row["codes"] = codes.get(row["id"], []) if row["state"] != "cancelled" else []
         if row["state"] != "delivered":

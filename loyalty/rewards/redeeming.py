@@ -142,7 +142,7 @@ def _slot(reward: Loaded, order: Order, now: datetime) -> tuple[RewardSlot | Non
 def give(gifts: Sequence[Gift], *, reward: str, now: datetime, source: str = "gift") -> dict[int, int]:
     """Give a reward as a gift (a prize) to any number of customers at once: customer -> redemption.
 
-    Who got it under the same key before gets it no second time. When the stock ends, the rest gets nothing. The address
+    Who got it under the same key before keeps that one. When the stock ends, the rest gets nothing. The address
     of a parcel is asked for later (`fulfillment.set_address`). Raises Problems for a reward that cannot be given.
     """
     loaded = load(reward)
@@ -163,9 +163,8 @@ def give(gifts: Sequence[Gift], *, reward: str, now: datetime, source: str = "gi
     alive = {row[0] for row in here}
     stock.lock([loaded.row.id, *(part.row.id for part, _n in loaded.parts)])
     loaded = load(reward)
-    known = set(
-        Redemption.objects.filter(key_digest__in=[gift.key for gift in gifts]).values_list("key_digest", flat=True)
-    )
+    known = dict(Redemption.objects.filter(key_digest__in=[gift.key for gift in gifts]).values_list("key_digest", "id"))
+    before = {gift.customer_id: known[gift.key] for gift in gifts if gift.key in known}
     fresh = {gift.key: gift for gift in gifts if gift.key not in known and gift.customer_id in alive}
     most = loaded.left
     for part, number in ((loaded, 1), *loaded.parts):
@@ -174,8 +173,8 @@ def give(gifts: Sequence[Gift], *, reward: str, now: datetime, source: str = "gi
             most = free if most is None else min(most, free)
     wanted = list(fresh.values())[:most]
     if not wanted:
-        return {}
+        return before
     currency = load_program(loaded.row.program.key).document.currency if loaded.document.value else None
     rows = [Row(gift.customer_id, currency=currency, key=gift.key) for gift in wanted]
     ids = place(loaded, rows, now=now, source=source)
-    return {gift.customer_id: one for gift, one in zip(wanted, ids, strict=True)}
+    return before | {gift.customer_id: one for gift, one in zip(wanted, ids, strict=True)}

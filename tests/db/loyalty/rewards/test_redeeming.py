@@ -311,7 +311,7 @@ def test_gifts_end_with_the_stock_and_come_once() -> None:
     gifts = [Gift(one, UUID(int=one)) for one in people]
     done = give(gifts, reward="mug", now=NOW, source="prize")
     assert list(done) == people[:2]
-    assert give(gifts, reward="mug", now=NOW, source="prize") == {}
+    assert give(gifts, reward="mug", now=NOW, source="prize") == done
     assert taken("mug") == 2
     first = done[people[0]]
     assert fulfillment.advance([first], state="packed", now=NOW) == 0
@@ -370,3 +370,31 @@ def test_a_frozen_member_redeems_nothing_but_gets_points_back() -> None:
     assert refused(anna, "mug", setup, address=ADDRESS) == [("customer", "is frozen")]
     assert fulfillment.cancel(done.redemption_id, now=NOW, actor="ada").points == 100
     assert violations() == {}
+
+
+POOL: dict[str, Any] = {"kind": "voucher_pool", "key": "card", "benefit": {"type": "gift_card", "amount": 10}}
+
+
+def test_a_gift_card_is_a_voucher_with_money_on_it() -> None:
+    from loyalty.offers.models import Voucher
+    from loyalty.rewards import queries
+
+    card = {"kind": "reward", "key": "card", "type": "gift_card", "points": 50, "value": 5, "voucher_pool": "card"}
+    setup = opened(POOL, card)
+    anna = member("anna", 500, setup)
+    done = order(anna, "card", setup, quantity=2)
+    assert done.state == "delivered"
+    cards = list(Voucher.objects.order_by("id"))
+    assert [(one.customer_id, str(one.available)) for one in cards] == [(anna, "5.00"), (anna, "5.00")]
+    shown = queries.redemption(done.redemption_id)
+    assert shown and sorted(shown["codes"]) == sorted(str(one.code) for one in cards)
+    assert fulfillment.cancel(done.redemption_id, now=NOW, actor="ada").points == 100
+    assert set(Voucher.objects.values_list("state", "available")) == {(2, 0)}
+    again = order(anna, "card", setup)
+    execute("UPDATE voucher SET uses = 1 WHERE state = 1")
+    with pytest.raises(Problems, match="its voucher was used already"):
+        fulfillment.cancel(again.redemption_id, now=NOW, actor="ada")
+    assert state(again.redemption_id) == "delivered"
+    assert violations() == {}
+    execute("UPDATE voucher_pool SET state = 'paused'")
+    assert refused(anna, "card", setup) == [("pool", "card is paused")]
