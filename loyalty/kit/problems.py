@@ -36,6 +36,10 @@ class Problems(Exception):
         super().__init__("; ".join(str(problem) for problem in self.problems))
 
 
+# A pydantic pattern for texts that PostgreSQL can keep; half a pair of surrogates is refused by pydantic itself.
+STORABLE = r"^[^\x00]*$"
+
+
 def from_pydantic(error: Any) -> list[Problem]:
     """The mistakes of a pydantic `ValidationError`, with paths as `steps[2].timeout`."""
     return from_pydantic_items(error.errors(include_url=False, include_context=False, include_input=False))
@@ -52,6 +56,8 @@ def from_pydantic_items(items: Iterable[Mapping[str, Any]]) -> list[Problem]:
             found.append(Problem(path, "unknown field", "remove it or correct its spelling"))
         elif item["type"] == "missing":
             found.append(Problem(path, "is missing", "add it"))
+        elif item["type"] == "string_pattern_mismatch" and STORABLE in item["msg"]:
+            found.append(Problem(path, "contains a character that cannot be stored", "remove NUL"))
         else:
             found.append(Problem(path, item["msg"].removeprefix("Value error, ")))
     return found

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import (
-    AfterValidator,
     AwareDatetime,
     BaseModel,
     ConfigDict,
@@ -19,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from loyalty.kit.problems import Problem, from_pydantic, with_suggestion
+from loyalty.kit.problems import STORABLE, Problem, from_pydantic, with_suggestion
 
 MOST_ITEMS = 1000
 # Clocks of tills go wrong by minutes; more is another day, another year.
@@ -40,7 +39,8 @@ def storable(value: str) -> str:
     return value
 
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(storable)]
+# By pattern: a function of ours would be called seven times a receipt, and take a sixth of the time to read it.
+Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=STORABLE)]
 Amount = Annotated[Decimal, Field(ge=0, max_digits=14, decimal_places=2)]
 Signed = Annotated[Decimal, Field(max_digits=14, decimal_places=2)]
 Count = Annotated[int, Field(gt=0, le=100_000_000)]
@@ -56,7 +56,7 @@ class Item(BaseModel):
     name: Text | None = None
     category: Text | None = None
     brand: Text | None = None
-    labels: list[Text] = []
+    labels: list[Text] = Field(default_factory=list)
     quantity: Quantity = Decimal(1)
     amount: Amount | None = None
     price: Amount | None = None
@@ -90,7 +90,7 @@ class Receipt(BaseModel):
     amount: Amount | None = None
     net_amount: Amount | None = None
     margin: Signed | None = None
-    items: Annotated[list[Item], Field(max_length=MOST_ITEMS)] = []
+    items: Annotated[list[Item], Field(max_length=MOST_ITEMS)] = Field(default_factory=list)
     store: Text | None = None
     channel: Text | None = None
     spend: Count | dict[Text, Count] | None = None
