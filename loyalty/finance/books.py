@@ -6,7 +6,7 @@ chances make of the points that stay. So opening and bookings are the closing am
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -71,13 +71,15 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Age:
-    """Points open at the month's end by the month in which they were earned."""
+    """Points open at the month's end by the month in which they were earned: what all of them would cost (`worth`), and
+    what will be needed (`amount`)."""
 
     wallet: str
     cohort: date
     age: int
     points: int
     chance: float
+    worth: Decimal
     amount: Decimal
 
 
@@ -98,6 +100,11 @@ class Books:
 def cents(amount: Decimal) -> Decimal:
     """To the cent, halves away from 0."""
     return amount.quantize(CENT, ROUND_HALF_UP)
+
+
+def last_day(month: date) -> date:
+    """The last day of a month."""
+    return (month.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
 
 
 def cohorts(flows: Iterable[Flow]) -> Cohorts:
@@ -131,7 +138,7 @@ def close(
     for cohort, points in stock(flows, through=month).items():
         age = months_between(cohort, month)
         chance = after.at(age + 1)
-        ages.append(Age(wallet, cohort, age, points, chance, points * cost * Decimal(repr(chance))))
+        ages.append(Age(wallet, cohort, age, points, chance, points * cost, points * cost * Decimal(repr(chance))))
     closing = cents(sum((one.amount for one in ages), Decimal(0)))
     sums: dict[str, tuple[int, Decimal]] = {}
     for flow in flows:

@@ -194,6 +194,7 @@ def _month(setup: Setup, month: date, found: Sequence[books.Books], flows: Seque
         {
             "wallet": age.wallet, "cohort": age.cohort.isoformat(), "age": age.age, "points": age.points,
             "chance": round(age.chance, 6), "amount": str(books.cents(age.amount)),
+            "worth": str(books.cents(age.worth)),
         }
         for one in found for age in one.ages
     ]  # fmt: skip

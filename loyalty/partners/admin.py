@@ -168,7 +168,7 @@ class StatementAdmin(ReadOnlyAdmin):
         }
 
 
-@admin_page("partners/statement/<int:statement_id>/<str:format>/", name="partners_statement_file",
+@admin_page("partners/statement-file/<int:statement_id>/<str:format>/", name="partners_statement_file",
             permission="partners.view_statement")  # fmt: skip
 def statement_file(request: HttpRequest, statement_id: int, format: str) -> HttpResponseBase:
     """The statement as PDF or CSV."""

@@ -57,7 +57,15 @@ def test_months_are_computed_and_closed() -> None:
     february = BookMonth.objects.get(month=date(2026, 2, 1))
     assert (february.issued, february.spent, february.expired) == (0, 300, 0)
     assert february.ages == [
-        {"wallet": "points", "cohort": "2026-01-01", "age": 1, "points": 700, "chance": 1.0, "amount": "14.00"}
+        {
+            "wallet": "points",
+            "cohort": "2026-01-01",
+            "age": 1,
+            "points": 700,
+            "chance": 1.0,
+            "worth": "14.00",
+            "amount": "14.00",
+        }
     ]
     assert violations() == {}
 
