@@ -1,6 +1,6 @@
 """Pure: what a document of kind `card_series` says."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -24,6 +24,11 @@ class SeriesDocument(Strict):
     order: Literal["random", "running"] = "random"
     start: Annotated[int, Field(ge=1)] = 1
     holder: Literal["member", "staff"] = "member"
+
+    def plain(self) -> dict[str, Any]:
+        """The document as it is stored and shown: without kind, key, and what has its usual value."""
+        usual = {name: info.default for name, info in type(self).model_fields.items()}
+        return {name: value for name, value in super().plain().items() if getattr(self, name) != usual[name]}
 
     @model_validator(mode="after")
     def _room(self) -> "SeriesDocument":

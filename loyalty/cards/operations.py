@@ -3,9 +3,11 @@
 Customers are locked before their cards, in the order of ids, as in merging and erasing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 from django.db import transaction
 
@@ -22,6 +24,24 @@ from loyalty.kit.sql import fetch, sql
 LARGEST_BATCH = 100_000
 SOURCE = "cards"
 KIND = "card"
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _until_settled(work: Callable[P, R]) -> Callable[P, R]:
+    """Decorator: start over where somebody else got the card between looking and locking."""
+
+    @wraps(work)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        for attempt in range(1, joining.ATTEMPTS + 1):
+            try:
+                return work(*args, **kwargs)
+            except joining.Overtaken:
+                if attempt == joining.ATTEMPTS:
+                    raise
+        raise AssertionError("unreachable")
+
+    return run
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +132,7 @@ def _hand_out(given: dict[str, int], *, by: str, now: datetime) -> None:
     _tell("card.assigned", list(given), now=now)
 
 
+@_until_settled
 def assign(*, number: str, customer_id: int, by: str, now: datetime, reason: str | None = None) -> CardShown:
     """Give a card from stock to a customer; what was bought with it before anybody was known comes along.
 
@@ -140,6 +161,7 @@ def end(*, number: str, reason: str, by: str, now: datetime) -> CardShown:
     return _take_away(number, Card.State.ENDED, reason, CardChange.Act.ENDED, by=by, now=now)
 
 
+@_until_settled
 def _take_away(
     number: str, state: str, reason: str, act: str, *, by: str, now: datetime, replaced_by: int | None = None
 ) -> CardShown:
@@ -167,6 +189,7 @@ def _take_away(
         return _seen(card.number)
 
 
+@_until_settled
 def unblock(*, number: str, by: str, now: datetime, reason: str | None = None) -> CardShown:
     """Make a blocked card usable again, for whom it was. Raises Problems for one that is not blocked."""
     with transaction.atomic():
@@ -183,6 +206,7 @@ def unblock(*, number: str, by: str, now: datetime, reason: str | None = None) -
         return _seen(card.number)
 
 
+@_until_settled
 def replace(*, number: str, reason: str, by: str, now: datetime, new_number: str | None = None) -> CardShown:
     """End a card and give its customer another one: one from stock, or a new digital one. The new card.
 
@@ -212,6 +236,7 @@ def replace(*, number: str, reason: str, by: str, now: datetime, new_number: str
         return _seen(new.number)
 
 
+@_until_settled
 def merge(*, keep: str, gone: str, by: str, now: datetime, join: bool = False) -> CardShown:
     """Let one card stand for two: `gone` ends, and what happened with it comes to whom `keep` belongs.
 
@@ -274,7 +299,10 @@ def _locked(number: str, people: set[int] | None = None) -> Card:
     if seen.id is None:
         raise Problems([Problem("card", f"{seen.number} is a card from elsewhere", "issue one of your own series")])
     _lock({*(people or ()), *({seen.customer_id} if seen.customer_id else ())})
-    return Card.objects.select_for_update().get(pk=seen.id)
+    card = Card.objects.select_for_update().get(pk=seen.id)
+    if _seen(card.number).customer_id != seen.customer_id:
+        raise joining.Overtaken
+    return card
 
 
 def _usable(number: str, people: set[int] | None = None) -> Card:

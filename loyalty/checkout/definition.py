@@ -33,3 +33,8 @@ class StoreDocument(Strict):
     region: Line | None = None
     geo: Annotated[list[float] | None, BeforeValidator(lambda value: None if value is None else _place(value))] = None
     closed: bool = False
+
+    def plain(self) -> dict[str, Any]:
+        """The document as it is stored and shown: without kind, key, and what has its usual value."""
+        usual = {name: info.default for name, info in type(self).model_fields.items()}
+        return {name: value for name, value in super().plain().items() if getattr(self, name) != usual[name]}
