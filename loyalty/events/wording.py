@@ -138,6 +138,26 @@ FACT_WORDS: dict[str, Told] = {
     ),
     "member.joined": Told("card_membership", _("Joined the program"), _("Joined the program.")),
     "member.left": Told("person_remove", _("Left the program"), _("Left the program.")),
+    "reward.redeemed": Told(
+        "redeem", _("Reward redeemed"), _("Redeemed a reward."), _("Redeemed the reward “%(subject)s”.")
+    ),
+    "reward.shipped": Told(
+        "local_shipping", _("Reward shipped"), _("A reward is on its way."),
+        _("The reward “%(subject)s” is on its way."),
+    ),
+    "reward.delivered": Told(
+        "inventory_2", _("Reward delivered"), _("A reward arrived."), _("The reward “%(subject)s” arrived.")
+    ),
+    "reward.cancelled": Told(
+        "undo", _("Reward cancelled"), _("A reward was cancelled."), _("The reward “%(subject)s” was cancelled.")
+    ),
+    "reward.won": Told("trophy", _("Draw won"), _("Won in a draw."), _("Won with “%(subject)s”.")),
+    "reward.back_in_stock": Told(
+        "inventory", _("Wish back in stock"), _("A wish is back in stock."), _("“%(subject)s” is back in stock.")
+    ),
+    "wish.reached": Told(
+        "star", _("Wish within reach"), _("Has points enough for a wish."), _("Has points enough for “%(subject)s”.")
+    ),
     "tier.changed": Told(
         "military_tech", _("Tier changed"), _("The tier changed."), _("The tier is now “%(subject)s”.")
     ),
