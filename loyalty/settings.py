@@ -265,6 +265,13 @@ SIDEBAR = [
                 "partners.view_foreignprogram",
             ),
             ("admin:partners_calculator", _("Join or own"), "calculate", "partners.view_partner"),
+            (
+                "admin:offers_voucherpool_changelist",
+                _("Vouchers"),
+                "confirmation_number",
+                "offers.view_voucherpool",
+            ),
+            ("admin:offers_offer_changelist", _("Offers"), "local_offer", "offers.view_offer"),
             ("admin:rewards_reward_changelist", _("Rewards"), "redeem", "rewards.view_reward"),
             ("admin:rewards_board", _("Redeemed rewards"), "local_shipping", "rewards.view_redemption"),
         ],
