@@ -313,3 +313,11 @@ def of_origins(origins: Collection[int]) -> dict[int, dict[str, Any]]:
             "amount": money or getattr(benefit, "amount", None),
         }
     return found
+
+
+def wallet_counts(offer_id: int) -> dict[str, int]:
+    """How many wallets hold the offer, and in how many it is activated."""
+    [(held, activated)] = fetch(
+        sql("SELECT count(*), count(activated_at) FROM offer_wallet WHERE offer_id = {id}", id=offer_id)
+    )
+    return {"held": held, "activated": activated}

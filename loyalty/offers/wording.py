@@ -23,7 +23,8 @@ from loyalty.offers.definition import (
     Product,
     Usable,
 )
-from loyalty.program import wording
+from loyalty.program.wording import lines as lines_in_words
+from loyalty.program.wording import number, when
 
 # Why something is not used, by code; the codes are stable, for programs.
 REASONS: dict[str, str | Promise] = {
@@ -73,7 +74,7 @@ def _told(name: str, value: Any) -> str:
     if name == "day":
         return date_format(date.fromisoformat(value), "DATE_FORMAT")
     if name in ("minimum", "missing", "most"):
-        return wording.number(value)
+        return number(value)
     return str(value)
 
 
@@ -83,11 +84,11 @@ def benefit(document: Usable) -> str:
     core = _core(given, document.currency)
     if isinstance(given, Percent | Amount | Product | BuyGet | Multiplier):
         whose = given if given.only or given.without else document.when
-        core += wording.lines(whose.only, whose.without)
+        core += lines_in_words(whose.only, whose.without)
     most = getattr(given, "max", None)
     if most is not None:
         is_points = isinstance(given, Multiplier)
-        told = wording.number(most) if is_points else money(most, document.currency)
+        told = number(most) if is_points else money(most, document.currency)
         core += " " + gettext("(at most %(most)s)") % {"most": told}
     return core
 
@@ -95,7 +96,7 @@ def benefit(document: Usable) -> str:
 def _core(given: Any, currency: str) -> str:
     match given:
         case Percent():
-            return gettext("%(n)s %% off") % {"n": wording.number(given.percent)}
+            return gettext("%(n)s %% off") % {"n": number(given.percent)}
         case Amount():
             return gettext("%(money)s off") % {"money": money(given.amount, currency)}
         case Product():
@@ -106,7 +107,7 @@ def _core(given: Any, currency: str) -> str:
                 if given.percent == 100
                 else gettext("Buy %(buy)s, get %(get)s for %(percent)s %% less")
             )
-            values = {"buy": given.buy, "get": given.get, "percent": wording.number(given.percent)}
+            values = {"buy": given.buy, "get": given.get, "percent": number(given.percent)}
             return said % values
         case FreeShipping():
             return gettext("Free shipping")
@@ -115,25 +116,25 @@ def _core(given: Any, currency: str) -> str:
         case NextOrder():
             return gettext("A voucher “%(pool)s” for the next purchase") % {"pool": given.pool}
         case Multiplier():
-            return gettext("%(n)s times the points") % {"n": wording.number(given.times)}
+            return gettext("%(n)s times the points") % {"n": number(given.times)}
         case Bonus():
-            return gettext("%(n)s extra points") % {"n": wording.number(given.points)}
+            return gettext("%(n)s extra points") % {"n": number(given.points)}
     raise TypeError(given)
 
 
 def money(value: Decimal, currency: str) -> str:
     """An amount with its currency."""
-    return f"{wording.number(value)} {currency}"
+    return f"{number(value)} {currency}"
 
 
 def sentence(document: Usable) -> str:
     """All of it: what it gives, when, and its limits."""
-    said = ", ".join([benefit(document), *wording.when(document.when)])
+    said = ", ".join([benefit(document), *when(document.when)])
     limits = []
     if document.limits.person:
         limits.append(gettext("%(n)s times per person") % {"n": document.limits.person})
     if document.limits.total:
-        limits.append(gettext("%(n)s times in all") % {"n": wording.number(document.limits.total)})
+        limits.append(gettext("%(n)s times in all") % {"n": number(document.limits.total)})
     if document.limits.budget:
         limits.append(gettext("%(money)s in all") % {"money": money(document.limits.budget, document.currency)})
     if document.stack.alone:

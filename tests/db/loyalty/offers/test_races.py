@@ -130,4 +130,4 @@ def test_checkouts_erasing_and_running_out_at_once() -> None:
 
     at_once(act, 120)
     assert violations() == {}
-    assert fetch("SELECT count(*) FROM offer_use WHERE customer_id NOT IN (SELECT id FROM customer)") == [(0,)]
+    assert fetch("SELECT count(*) FROM offer_use WHERE customer_id > 0") == [(0,)]
