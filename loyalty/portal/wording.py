@@ -77,6 +77,11 @@ def unit(setup: Setup, wallet: str) -> str:
     return localized(found.name, "") if found and found.name else _("points")
 
 
+def to_go(points: int, wallet: str, setup: Setup) -> str:
+    """What is still missing."""
+    return _("%(n)s %(unit)s to go") % {"n": number(points), "unit": unit(setup, wallet)}
+
+
 def worth(points: int, wallet: str, setup: Setup) -> str:
     """What points are worth in money; nothing where the program does not say."""
     found = setup.document.wallet(wallet)
@@ -132,8 +137,8 @@ def _way(progress: dict[str, Any], name: str, setup: Setup) -> str:
         return text % {"n": number(count), "tier": name}
     if progress["measured_by"] == "points":
         count = int(missing)
-        text = ngettext("%(n)s more point to %(tier)s", "%(n)s more points to %(tier)s", count)
-        return text % {"n": number(count), "tier": name}
+        wallet = setup.document.tiers.wallet or setup.document.wallets[0].key
+        return _("%(n)s more %(unit)s to %(tier)s") % {"n": number(count), "unit": unit(setup, wallet), "tier": name}
     if progress["measured_by"] == "spend":
         return _("%(amount)s more to %(tier)s") % {"amount": _money(missing, setup.document.currency), "tier": name}
     return _("%(tier)s is the next tier") % {"tier": name}

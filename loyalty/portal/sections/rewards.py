@@ -13,6 +13,8 @@ from loyalty.kit.problems import Problems
 from loyalty.portal.section import Refused, Tile, sections
 from loyalty.portal.texts import day, localized, moment, number
 from loyalty.portal.visit import Visitor
+from loyalty.portal.wording import to_go, unit
+from loyalty.program.setup import Setup
 from loyalty.rewards import fulfillment, names, queries, redeeming, wishes, wording
 from loyalty.rewards.models import Redemption, Reward
 from loyalty.rewards.orders import ADDRESS, NEEDED
@@ -51,7 +53,7 @@ class Rewards:
             name = localized(wish.name, wish.key)
             if not wish.missing:
                 return Tile(_("%(reward)s: you have enough") % {"reward": name}, percent=100)
-            return Tile(f"{name}: {wording.to_go(wish.missing)}", percent=_percent(wish))
+            return Tile(f"{name}: {to_go(wish.missing, wish.wallet, visitor.club)}", percent=_percent(wish))
         count = sum(1 for one in offered if not one.why_not)
         if count:
             text = ngettext("%(n)s reward is within your reach", "%(n)s rewards are within your reach", count)
@@ -68,10 +70,10 @@ class Rewards:
         rows, _more = queries.redemptions(customer_id=visitor.customer_id, program_id=setup.id, limit=LATEST)
         return {
             "one": None,
-            "items": [_shown(item) for item in offered[:MOST_SHOWN]],
+            "items": [_shown(item, setup) for item in offered[:MOST_SHOWN]],
             "categories": [(key, localized(name, key)) for key, name in queries.categories(setup.id)],
             "category": category,
-            "orders": [_ordered(row) for row in rows],
+            "orders": [_ordered(row, setup) for row in rows],
         }
 
     def _one(self, visitor: Visitor, key: str) -> dict[str, Any]:
@@ -90,11 +92,11 @@ class Rewards:
             "country": (_("Country, two letters such as DE"), "country"),
         }
         return {
-            "one": _shown(item),
+            "one": _shown(item, setup),
             "description": localized(item.text, ""),
             "parts": [(localized(part, of), count) for of, part, count in item.items],
             "prices": [
-                (place, _("%(n)s points") % {"n": number(price.points)}, price.money is None)
+                (place, f"{number(price.points)} {unit(setup, item.wallet)}", price.money is None)
                 for place, price in enumerate(item.prices)
             ],
             "slots": [
@@ -147,16 +149,19 @@ def _percent(item: Offered) -> int:
     return max(0, min(100, (price - item.missing) * 100 // price)) if price else 100
 
 
-def _shown(item: Offered) -> dict[str, Any]:
+def _shown(item: Offered, setup: Setup) -> dict[str, Any]:
     price = min(item.prices, key=lambda one: one.points)
+    named = unit(setup, item.wallet)
+    missing = to_go(item.missing, item.wallet, setup)
+    reason = missing if item.reason in ("near", "other") and item.missing else ""
     return {
         "key": item.key,
         "name": localized(item.name, item.key),
         "image": item.image if (item.image or "").startswith(("https://", "/")) else None,
-        "price": _("%(n)s points") % {"n": number(price.points)} if price.points else _("free"),
+        "price": f"{number(price.points)} {named}" if price.points else _("free"),
         "more": price.money is not None,
-        "reason": wording.reason(item.reason, about=item.about, missing=item.missing),
-        "why_not": wording.why_not(item.why_not, missing=item.missing),
+        "reason": reason or wording.reason(item.reason, about=item.about, missing=item.missing),
+        "why_not": missing if item.why_not == "points" else wording.why_not(item.why_not, missing=item.missing),
         "can": not item.why_not and any(one.money is None for one in item.prices),
         "missing": item.missing,
         "percent": _percent(item),
@@ -202,7 +207,7 @@ def _refusal(problems: Problems) -> str:
     }.get(where.partition(".")[0], _("That did not work; nothing was taken from you. Please try again."))
 
 
-def _ordered(row: Mapping[str, Any]) -> dict[str, Any]:
+def _ordered(row: Mapping[str, Any], setup: Setup) -> dict[str, Any]:
     codes = [*row["codes"], *(code for part in row["parts"] for code in part["codes"])]
     links = [one["link"] for one in (row, *row["parts"]) if one["link"]]
     return {
@@ -213,7 +218,7 @@ def _ordered(row: Mapping[str, Any]) -> dict[str, Any]:
         "when": day(
             datetime.fromisoformat(row["ordered_at"]) if isinstance(row["ordered_at"], str) else row["ordered_at"]
         ),
-        "points": number(row["points"]),
+        "points": f"{number(row['points'])} {unit(setup, setup.document.wallets[0].key)}",
         "codes": codes,
         "links": links,
         "tracking": row["tracking"],

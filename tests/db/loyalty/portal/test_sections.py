@@ -1,4 +1,4 @@
-"""Rewards, offers, vouchers and the card in the portal: shown where there are some, and their buttons do what they say."""
+"""Rewards, offers, vouchers and the card in the portal: shown where there are some; buttons do what they say."""
 
 from typing import Any
 
@@ -71,9 +71,9 @@ def test_what_is_not_there_is_not_named(client: Client, anna: Customer) -> None:
 def test_a_wish_stands_on_the_first_page(client: Client, anna: Customer) -> None:
     apply_documents([MUG, DRINK], now=clock.now())
     assert "1 reward is within your reach" in text_of(client, "/member/")
-    assert "50 points to go" in text_of(client, SHOP)
+    assert "50 beans to go" in text_of(client, SHOP)
     client.post(SHOP, {"reward": "mug", "wish": "1"})
-    assert "Mug: 50 points to go" in text_of(client, "/member/")
+    assert "Mug: 50 beans to go" in text_of(client, "/member/")
     assert 'width="83"' in text_of(client, f"{SHOP}?reward=mug")
     client.post(SHOP, {"reward": "mug", "unwish": "1"})
     assert not Wish.objects.exists()
@@ -82,7 +82,7 @@ def test_a_wish_stands_on_the_first_page(client: Client, anna: Customer) -> None
 def test_a_reward_is_redeemed_once_and_cancelled(client: Client, club: Setup, anna: Customer) -> None:
     apply_documents([MUG, DRINK], now=clock.now())
     page = text_of(client, f"{SHOP}?reward=drink")
-    assert "Redeem for 100 points" in page
+    assert "Redeem for 100 beans" in page
     order = {"reward": "drink", "token": "a" * 32}
     for _ in range(2):
         done = client.post(SHOP, order, follow=True).content.decode()
@@ -150,6 +150,36 @@ def test_the_card_is_made_on_demand_and_drawn(client: Client, anna: Customer) ->
     assert f"{number[:4]} {number[4:8]}" in page
     assert "<svg" in page
     assert "style=" not in page.partition("member-card")[2]
+
+
+GAME = {
+    "kind": "game", "key": "summer", "type": "scratch_card", "name": {"en": "Summer"}, "age": 16,
+    "free": {"max": 1, "per": "day"}, "organizer": {"name": "Shop", "address": "Weg 1", "contact": "g@shop.example"},
+    "prizes": [{"key": "all", "name": "Fifty", "odds": 1, "prize": {"type": "points", "points": 50}}],
+}  # fmt: skip
+STAMPS = {"kind": "stamp_card", "key": "ten", "name": {"en": "Ten cups"}, "size": 10,
+          "prizes": [{"type": "points", "points": 20}]}  # fmt: skip
+CHALLENGE = {"kind": "challenge", "key": "tour", "name": {"en": "Tour"}, "event": "visit", "target": 3,
+             "join": "explicit", "prizes": [{"type": "points", "points": 30}]}  # fmt: skip
+
+
+def test_a_game_is_played_once_and_a_challenge_taken_up(client: Client, club: Setup, anna: Customer) -> None:
+    today = clock.now().date().isoformat()
+    apply_documents([{**GAME, "from": today, "to": today}, STAMPS, CHALLENGE], now=clock.now())
+    assert "/member/play/" in text_of(client, "/member/")
+    page = text_of(client, "/member/play/")
+    assert "1 play left" in page
+    assert "0 of 10 stamps" in page
+    refused = client.post("/member/play/", {"game": "summer", "token": "t"}, follow=True).content.decode()
+    assert "Please confirm that you are old enough." in refused
+    for _ in range(2):
+        won = client.post("/member/play/", {"game": "summer", "token": "t", "of_age": "1"}, follow=True)
+        assert "You won: " in won.content.decode()
+    over = client.post("/member/play/", {"game": "summer", "token": "u", "of_age": "1"}, follow=True).content.decode()
+    assert "You have no play left." in over
+    taken = client.post("/member/play/", {"join": "tour"}, follow=True).content.decode()
+    assert "You are in." in taken
+    assert "0 of 3" in taken
 
 
 def test_the_first_page_asks_a_fixed_number_of_questions(
