@@ -4,7 +4,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, field_validator, model_validator
 
 from loyalty.events.names import fold, is_name
 from loyalty.kit.periods import Period
@@ -45,6 +45,28 @@ def _image(value: Any) -> Any:
     if isinstance(value, str) and not value.startswith(("https://", "/")):
         raise ValueError("is no address: it begins with https:// or /")
     return value
+
+
+def plain(model: BaseModel) -> dict[str, Any]:
+    """A document as it is stored and shown: without what has its usual value, numbers as people write them."""
+    shown = {}
+    for name, field in type(model).model_fields.items():
+        value = getattr(model, name)
+        if field.is_required() or value != field.get_default(call_default_factory=True):
+            shown[field.alias or name] = _plain(value)
+    return shown
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return plain(value)
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value.isoformat() if isinstance(value, date) else value
 
 
 EventName = Annotated[str, BeforeValidator(_event)]

@@ -28,12 +28,11 @@ invariant(
 invariant(
     "play.stamps_were_given",
     guarantee=18,
-    promise="nobody has more stamps on sheets than were given",
+    promise="no card has more stamps on its sheets than were given",
     query="""
-        SELECT t.card_id, t.customer_id, t.stamps, coalesce(g.given, 0) AS given FROM (
-            SELECT card_id, customer_id, sum(stamps) AS stamps FROM stamp_sheet GROUP BY 1, 2
-        ) t LEFT JOIN (SELECT card_id, customer_id, sum(count) AS given FROM stamp GROUP BY 1, 2) g
-            ON g.card_id = t.card_id AND g.customer_id = t.customer_id
+        SELECT t.card_id, t.stamps, coalesce(g.given, 0) AS given
+        FROM (SELECT card_id, sum(stamps) AS stamps FROM stamp_sheet GROUP BY 1) t
+        LEFT JOIN (SELECT card_id, sum(count) AS given FROM stamp GROUP BY 1) g ON g.card_id = t.card_id
         WHERE t.stamps > coalesce(g.given, 0)""",
 )
 invariant(
@@ -45,11 +44,11 @@ invariant(
 invariant(
     "play.plays_are_counted",
     guarantee=18,
-    promise="nobody uses more plays than were earned",
+    promise="no game has more plays than were given",
     query="""
-        SELECT p.customer_id, p.game_id, p.earned, coalesce(t.plays, 0) AS given FROM game_player p
-        LEFT JOIN (SELECT customer_id, game_id, sum(plays) AS plays FROM game_ticket GROUP BY 1, 2) t
-            ON t.customer_id = p.customer_id AND t.game_id = p.game_id
+        SELECT p.game_id, p.earned, coalesce(t.plays, 0) AS given
+        FROM (SELECT game_id, sum(earned) AS earned FROM game_player GROUP BY 1) p
+        LEFT JOIN (SELECT game_id, sum(plays) AS plays FROM game_ticket GROUP BY 1) t ON t.game_id = p.game_id
         WHERE p.earned > coalesce(t.plays, 0)""",
 )
 invariant(

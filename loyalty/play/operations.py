@@ -11,7 +11,7 @@ from loyalty.kit.documents import Change
 from loyalty.kit.problems import Problem, Problems
 from loyalty.kit.sql import execute, sql
 from loyalty.play import prize
-from loyalty.play.definition import BadgeDocument, ChallengeDocument, GameDocument, StampCardDocument, Timed
+from loyalty.play.definition import BadgeDocument, ChallengeDocument, GameDocument, StampCardDocument, Timed, plain
 from loyalty.play.follow import listen
 from loyalty.play.game_part import read as read_game
 from loyalty.play.models import Badge, Challenge, Definition, Game, GamePlay, GamePrize, StampCard
@@ -80,7 +80,7 @@ def _fields(document: Any, program_id: int | None) -> dict[str, Any]:
 
 def _after(kind: str, document: Any, program: str | None, **rest: Any) -> dict[str, Any]:
     named = {} if program is None else {"program": program}
-    return {"kind": kind, "key": document.key, **named, **document.plain(), **rest}
+    return {"kind": kind, "key": document.key, **named, **plain(document), **rest}
 
 
 @transaction.atomic
@@ -141,7 +141,7 @@ def save_game(document: dict[str, Any], *, now: datetime, declared: Declared) ->
         problems += prize.check(one.prize, f"prizes[{place}].prize", declared)
     if game.consolation is not None:
         problems += prize.check(game.consolation, "consolation", declared)
-    after = _after("game", game, program, **parameters.plain())
+    after = _after("game", game, program, **plain(parameters))
     found = Game.objects.filter(key=game.key).first()
     if found and not problems and GamePlay.objects.filter(game_id=found.pk).exists():
         problems += _unfair(found.definition, after)
@@ -194,7 +194,7 @@ def _write_prizes(game_id: int, game: GameDocument) -> None:
     )
     GamePrize.objects.bulk_create(
         [
-            GamePrize(game_id=game_id, key=one.key, position=place, stock=one.stock, definition=one.plain())
+            GamePrize(game_id=game_id, key=one.key, position=place, stock=one.stock, definition=plain(one))
             for place, one in enumerate(game.prizes)
         ],
         update_conflicts=True,

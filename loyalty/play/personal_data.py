@@ -1,4 +1,4 @@
-"""What challenges, stamp cards and games hold about people. The log of plays outlives them, without saying who it was."""
+"""What challenges, stamp cards and games hold about people. The log of plays outlives them, as nobody's."""
 
 import json
 from collections.abc import Sequence
@@ -187,13 +187,14 @@ def _lay_on(pairs: Pairs, sheets: dict[int, list[Any]], now: datetime) -> None:
 
 
 def unmerge(given: Return) -> None:
-    """Give back what came from the loser; stamps that were laid onto the winner's sheet stay there too."""
+    """Give back what came from the loser; stamps of a sheet that has been filled with them since are gone."""
     for table in ("stamp", "game_ticket", "prize_award", "game_play"):
         give_back(given, table)
     for table in ("stamp_sheet", "challenge_run"):
         give_back(given, table)
         if rows := given.moved.get(f"{table}-"):
-            put_back(replace(given, moved={table: rows}), table)
+            back = _lift(given.winner, rows) if table == "stamp_sheet" else rows
+            put_back(replace(given, moved={table: back}), table)
     unshare(given, "customer_badge")
     if rows := given.moved.get("game_player"):
         execute(
@@ -215,6 +216,23 @@ def unmerge(given: Return) -> None:
                 loser=given.loser,
             )
         )
+
+
+def _lift(winner: int, rows: Sequence[Any]) -> list[dict[str, Any]]:
+    """Take the stamps of these sheets off the winner's again, as far as those are still open; the sheets as they can
+    come back."""
+    lifted = dict(
+        fetch(
+            sql(
+                "UPDATE stamp_sheet s SET stamps = s.stamps - r.stamps"
+                " FROM jsonb_populate_recordset(NULL::stamp_sheet, {rows}::jsonb) r WHERE s.customer_id = {winner}"
+                " AND s.card_id = r.card_id AND s.state = 'open' AND s.stamps >= r.stamps RETURNING r.id, r.stamps",
+                rows=json.dumps(list(rows)),
+                winner=winner,
+            )
+        )
+    )
+    return [row | {"stamps": lifted.get(row["id"], 0)} for row in rows]
 
 
 _PLAY = _("To let you take part in challenges, stamp cards and games that you like.")

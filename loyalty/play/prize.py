@@ -75,12 +75,6 @@ def check(document: dict[str, Any], where: str, declared: dict[str, set[str]]) -
     return [one.within(where) for one in kind.problems(parameters, declared)]
 
 
-def plain(document: dict[str, Any]) -> dict[str, Any]:
-    """The prize as it is stored: without what has its usual value. The document is known to be good."""
-    _kind, parameters = read(document)
-    return {"type": document["type"], **parameters.plain()}
-
-
 def sentence(document: dict[str, Any]) -> str:
     """The prize in words, in the active language; its type where it cannot be read any more."""
     try:

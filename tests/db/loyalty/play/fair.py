@@ -90,3 +90,12 @@ def points(customer_id: int) -> int:
             c=customer_id,
         )
     )[0][0]
+
+
+def violations() -> dict[str, int]:
+    """Invariants of this package and of the ledger that do not hold."""
+    from loyalty.kit.checks import invariants, verdict
+
+    found = [verdict(one) for one in invariants() if one.key.startswith(("play.", "program."))]
+    assert found
+    return {one.key: one.violations or -1 for one in found if not one.holds}

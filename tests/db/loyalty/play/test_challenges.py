@@ -209,7 +209,9 @@ def test_badges_and_several_prizes() -> None:
 
 
 def test_an_automatic_member_is_welcome() -> None:
-    applied(challenge(event="sale", target=1), {"kind": "earning_rule", "key": "base", "type": "per_purchase", "points": 1})
+    applied(
+        challenge(event="sale", target=1), {"kind": "earning_rule", "key": "base", "type": "per_purchase", "points": 1}
+    )
     anna = member("anna", joined=False)
     happened("sale", "anna", days(1), amount=10)
     followed(days(2))
