@@ -19,6 +19,7 @@ from loyalty.kit.clock import now
 from loyalty.kit.panels import Panel, customer_panel
 from loyalty.program.setup import load
 from loyalty.rewards import board, board_pages, fulfillment, names, operations, queries, stock, wording
+from loyalty.rewards.definition import RewardDocument
 from loyalty.rewards.loading import ready
 from loyalty.rewards.models import Redemption, RedemptionStep, Reward, RewardDraw, RewardSlot
 from loyalty.rewards.orders import ADDRESS, NEEDED
@@ -94,7 +95,10 @@ class RewardAdmin(ReadOnlyAdmin):
 
     @display(description=_("price"), ordering="points")
     def price(self, reward: Reward) -> str:
-        return wording.price(reward.points, None, "")
+        options = RewardDocument.model_validate(reward.definition).options
+        cheapest = min(options, key=lambda one: one.points)
+        said = wording.price(cheapest.points, cheapest.money, reward.program.definition.get("currency", "EUR"))
+        return gettext("from %(price)s") % {"price": said} if len(options) > 1 else said
 
     @display(description=_("left"))
     def left(self, reward: Reward) -> str:
