@@ -22,6 +22,8 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import Flowable, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
 
+from loyalty.customers import showing
+
 # A page of each is enough on paper; all rows are in the files beside it.
 ROWS_SHOWN = 20
 CELL_MAX = 400
@@ -113,8 +115,14 @@ def _profile(data: Mapping[str, Any], write: _Writer) -> list[Flowable]:
     for name, value in pairs:
         known = sources.get(name, {})
         told = " · ".join(str(known[one]) for one in ("source", "purpose") if known.get(one))
-        lines.append([write.draw(name, _LABEL), write.draw(_value(value), _CELL), write.draw(told, _SMALL)])
+        text = showing.field_shown(name, value, None) if name in showing.LABELS else _value(value)
+        lines.append([write.draw(_label(name), _LABEL), write.draw(text, _CELL), write.draw(told, _SMALL)])
     return [write.draw(gettext("Profile"), _HEADING), _table(lines, (45 * mm, 85 * mm, 44 * mm))] if lines else []
+
+
+def _label(name: str) -> str:
+    own = {"source": gettext("Source"), "created_at": gettext("Known since"), "updated_at": gettext("Last changed")}
+    return own.get(name) or showing.label(name, None)
 
 
 def _class(item: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], write: _Writer) -> list[Flowable]:
@@ -124,7 +132,7 @@ def _class(item: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], write: _W
         (gettext("Your benefit"), item["benefit"]),
         (gettext("Kept"), item["kept"]),
         (
-            gettext("Amount"),
+            gettext("How many"),
             ngettext("%(n)s entry, in %(file)s", "%(n)s entries, in %(file)s", item["rows"])
             % {"n": item["rows"], "file": f"tables/{item['table']}.csv"},
         ),
