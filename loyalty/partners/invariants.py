@@ -42,6 +42,6 @@ invariant(
 invariant(
     "partners.passed_by_contract",
     guarantee=19,
-    promise="no partner was told more about anybody than membership without a note of the fields",
+    promise="every note of a transfer names what was passed on",
     query="SELECT id FROM partner_transfer WHERE cardinality(fields) = 0",
 )

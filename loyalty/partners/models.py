@@ -137,7 +137,7 @@ class PartnerTransfer(models.Model):
     """What was passed on to a partner about somebody: the names of the fields, never their values."""
 
     partner = models.ForeignKey(Partner, on_delete=models.DO_NOTHING, db_constraint=False, verbose_name=_("partner"))
-    customer_id = models.BigIntegerField(_("customer"), null=True)
+    customer_id = models.BigIntegerField(_("customer"))
     at = models.DateTimeField(_("at"))
     fields = ArrayField(models.TextField(), verbose_name=_("fields"))
     occasion = models.TextField(_("occasion"))
@@ -147,11 +147,7 @@ class PartnerTransfer(models.Model):
         db_table = "partner_transfer"
         verbose_name = _("transfer")
         verbose_name_plural = _("transfers")
-        indexes = [
-            models.Index(
-                fields=["customer_id"], name="partner_transfer_customer", condition=Q(customer_id__isnull=False)
-            )
-        ]
+        indexes = [models.Index(fields=["customer_id"], name="partner_transfer_customer")]
 
     def __str__(self) -> str:
         return f"#{self.pk}"

@@ -1,4 +1,4 @@
-"""What partners hold and were told about people. The log of transfers stays without the person."""
+"""What partners hold and were told about people."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -28,7 +28,7 @@ def erase(customer_ids: Sequence[int]) -> int:
     settlement.of_members_of(customer_ids)
     rows = execute(sql("DELETE FROM partner_link WHERE customer_id = ANY({ids})", ids=ids))
     rows += execute(sql("DELETE FROM partner_consent WHERE customer_id = ANY({ids})", ids=ids))
-    rows += execute(sql("UPDATE partner_transfer SET customer_id = NULL WHERE customer_id = ANY({ids})", ids=ids))
+    rows += execute(sql("DELETE FROM partner_transfer WHERE customer_id = ANY({ids})", ids=ids))
     return rows + execute(sql("DELETE FROM foreign_account WHERE customer_id = ANY({ids})", ids=ids))
 
 
@@ -105,7 +105,7 @@ TABLES = (
         _("to be able to tell you who got what"),
         _("noted when it was passed on"),
         _("you can see who got what"),
-        _("as long as your profile; afterwards without you"),
+        _("as long as your profile"),
     ),
     Held(
         "foreign_account",

@@ -113,7 +113,7 @@ def test_partner_pages(admin: Client) -> None:
     assert "are open" in admin.post(act, {"amount": "9"}, follow=True).content.decode()
     assert "Still open: 0.12 EUR" in admin.post(act, {"amount": "1"}, follow=True).content.decode()
     made = admin.post(f"/admin/partners/partner/{bakery.pk}/key/")
-    assert "lc_" in made.content.decode() and made.headers["Cache-Control"] == "no-store"
+    assert "lc_" in made.content.decode() and "no-store" in made.headers["Cache-Control"]
     assert "0 entries were added" in admin.post(
         f"/admin/partners/partner/{bakery.pk}/act/catch_up/", follow=True
     ).content.decode()  # fmt: skip
