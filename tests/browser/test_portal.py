@@ -29,7 +29,8 @@ SEVERE = ("serious", "critical")
 OUTSIDE = {"front": "", "join": "join", "sign-in": "sign-in", "rules": "rules", "accessibility": "accessibility"}
 INSIDE = {
     "home": "", "points": "points", "rewards": "rewards/", "reward": "rewards/?reward=mug", "offers": "offers/",
-    "card": "card/", "more": "more", "messages": "messages", "profile": "profile", "data": "data", "leave": "leave",
+    "card": "card/", "play": "play/", "more": "more", "messages": "messages", "profile": "profile",
+    "data": "data", "leave": "leave",
 }  # fmt: skip
 MORE: list[dict[str, Any]] = [
     {"kind": "tier", "key": "silver", "rank": 2, "threshold": 2000, "name": {"en": "Silver roast", "de": "Silber"}},
@@ -43,6 +44,20 @@ MORE: list[dict[str, Any]] = [
     {"kind": "voucher_pool", "key": "five", "benefit": {"type": "amount", "amount": 5},
      "name": {"en": "Five euros off", "de": "Fünf Euro Rabatt"}},
     {"kind": "card_series", "key": "digital", "prefix": "77"},
+    {"kind": "stamp_card", "key": "ten", "name": {"en": "Ten cups", "de": "Zehn Tassen"}, "size": 10,
+     "prizes": [{"type": "points", "points": 20}]},
+    {"kind": "challenge", "key": "tour", "name": {"en": "Three shops", "de": "Drei Läden"}, "event": "visit",
+     "target": 3, "join": "explicit", "prizes": [{"type": "points", "points": 30}]},
+]  # fmt: skip
+
+ORGANIZER = {"name": "Shop", "address": "Weg 1, Köln", "contact": "club@example.com"}
+PRIZES = [{"key": "bag", "name": {"en": "A bag", "de": "Ein Beutel"}, "odds": 0.5, "stock": 9,
+           "prize": {"type": "points", "points": 50}}]  # fmt: skip
+GAMES: list[dict[str, Any]] = [
+    {"kind": "game", "key": "scratch", "type": "scratch_card", "age": 16, "free": {"max": 1, "per": "day"},
+     "name": {"en": "Scratch and see", "de": "Rubbeln"}, "organizer": ORGANIZER, "prizes": PRIZES},
+    {"kind": "game", "key": "advent", "type": "advent_calendar", "age": 0,
+     "name": {"en": "Calendar", "de": "Kalender"}, "organizer": ORGANIZER, "prizes": PRIZES},
 ]  # fmt: skip
 
 
@@ -50,7 +65,9 @@ MORE: list[dict[str, Any]] = [
 def club(site: str) -> Setup:
     cache.clear()
     setup = opened()
-    apply_documents(MORE, now=clock.now())
+    today = clock.now().date()
+    days = {"from": today.isoformat(), "to": (today + timedelta(days=23)).isoformat()}
+    apply_documents([*MORE, *({**game, **days} for game in GAMES)], now=clock.now())
     return setup
 
 
