@@ -11,23 +11,15 @@ from loyalty.kit.sql import execute, fetch_values, sql
 
 
 def erase(customer_ids: Sequence[int]) -> int:
-    """Forget whose cards these were; the numbers stay, so that none is issued twice."""
+    """Forget whose cards these were, and their numbers: the plastic in a drawer leads to nobody and nothing."""
     ids = sql("{ids}::bigint[]", ids=list(customer_ids))
-    rows = execute(sql("UPDATE card SET customer_id = NULL, label = NULL WHERE customer_id = ANY({ids})", ids=ids))
-    # What is usable ends: its identity goes with the customer, and nobody else is to find it in the street.
-    rows += execute(
-        sql(
-            "UPDATE card c SET state = 'ended', reason = 'returned', label = NULL, changed_at = clock_timestamp()"
-            " FROM customer_identity i WHERE i.kind = 'card' AND i.value = c.number AND i.customer_id = ANY({ids})",
-            ids=ids,
-        )
+    cards = sql(
+        "UPDATE card c SET number = 'erased-' || c.id, customer_id = NULL, label = NULL, state = 'ended',"
+        " reason = 'returned' WHERE c.customer_id = ANY({ids}) OR c.number IN (SELECT i.value FROM customer_identity i"
+        " WHERE i.kind = 'card' AND i.customer_id = ANY({ids}))",
+        ids=ids,
     )
-    return rows + execute(
-        sql(
-            "UPDATE card_change SET customer_id = NULL, actor = NULL, reason = NULL WHERE customer_id = ANY({ids})",
-            ids=ids,
-        )
-    )
+    return execute(cards) + execute(sql("DELETE FROM card_change WHERE customer_id = ANY({ids})", ids=ids))
 
 
 def export(customer_id: int) -> dict[str, list[dict[str, Any]]]:
@@ -80,7 +72,7 @@ hold_personal_data(
                 purpose=_("So that tills know you, and refuse a card that you have lost"),
                 origin=_("We issue the cards"),
                 benefit=_("You get your points everywhere with one card"),
-                kept=_("Until you leave; then only the number stays, so that it is not given to anybody else"),
+                kept=_("Until your data is deleted"),
                 rows="customer_id = ANY({ids}) OR number IN (SELECT value FROM customer_identity"
                 " WHERE kind = 'card' AND customer_id = ANY({ids}))",
             ),
@@ -90,7 +82,7 @@ hold_personal_data(
                 purpose=_("To answer questions about a lost card"),
                 origin=_("From those who work with the cards, and from you"),
                 benefit=_("A lost card harms nobody"),
-                kept=_("As long as the card is known"),
+                kept=_("Until your data is deleted"),
             ),
         ),
     )

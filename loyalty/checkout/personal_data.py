@@ -18,11 +18,11 @@ def erase(customer_ids: Sequence[int]) -> int:
     return sum(
         execute(sql(query, ids=ids))
         for query in (
-            "UPDATE held_basket SET customer_id = NULL, reference = NULL, basket = NULL,"
-            " state = CASE state WHEN 'open' THEN 'released' ELSE state END WHERE customer_id = ANY({ids})",
+            "UPDATE held_basket SET customer_id = NULL, reference = NULL, basket = NULL, holds = '[]',"
+            " state = CASE state WHEN 'committed' THEN state ELSE 'released' END WHERE customer_id = ANY({ids})",
             "UPDATE sale SET customer_id = NULL, answer = NULL WHERE customer_id = ANY({ids})",
-            "UPDATE unmatched_receipt SET customer_id = NULL, number = NULL, store = NULL, row = NULL, returned = '[]'"
-            " WHERE customer_id = ANY({ids})",
+            "UPDATE unmatched_receipt SET customer_id = NULL, number = NULL, store = NULL, row = NULL, returned = '[]',"
+            " code = 'erased-' || id, state = 'claimed' WHERE customer_id = ANY({ids})",
             "DELETE FROM claim_attempt WHERE customer_id = ANY({ids})",
         )
     )

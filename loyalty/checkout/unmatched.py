@@ -189,19 +189,20 @@ def _unclaimable(receipt: UnmatchedReceipt, now: datetime) -> Problem | None:
 
 
 def _book(receipt: UnmatchedReceipt, reference: Reference, setup: Setup, now: datetime) -> int:
-    row = {**_json(receipt.row), "customer": reference}
+    row = {**json_of(receipt.row), "customer": reference}
     row.setdefault("occurred_at", receipt.occurred_at.isoformat())
     done = purchases.commit(rows=[row], setup=setup, now=now)
     if done.rejected or done.bookings[0] is None:
         raise Problems(done.rejected[0][1] if done.rejected else [_used(receipt.number or "")])
-    for back in _json(receipt.returned):
+    for back in json_of(receipt.returned):
         undone = returns.give_back(rows=[back], setup=setup, now=now)
         if undone.rejected:
             raise Problems(undone.rejected[0][1])
     return done.bookings[0]
 
 
-def _json(value: Any) -> Any:
+def json_of(value: Any) -> Any:
+    """A JSON column as values, however it was read."""
     return json.loads(value) if isinstance(value, str) else value
 
 
@@ -226,10 +227,10 @@ def give_back(row: Mapping[str, Any] | None, receipt_id: int) -> tuple[Decimal, 
     known. Raises Problems for more than was bought."""
     with transaction.atomic():
         receipt = UnmatchedReceipt.objects.select_for_update().get(pk=receipt_id)
-        basket = Basket.model_validate({**_json(receipt.row), "customer": None})
+        basket = Basket.model_validate({**json_of(receipt.row), "customer": None})
         lines = [plain(line) for line in basket.lines()]
         before: dict[int, Decimal] = {}
-        earlier = _json(receipt.returned)
+        earlier = json_of(receipt.returned)
         for one in earlier:
             if row is not None and one["id"] == row["id"]:
                 if {**one} != json.loads(json.dumps(row, default=str)):
