@@ -87,4 +87,5 @@ def placeholders() -> dict[str, Any]:
         "imprint": "Sender, Street 1, City",
         "confirm_url": f"{settings.PUBLIC_URL}/d/preview",
         **dict.fromkeys(("voucher", "offer"), {"code": "PREVIEW-CODE", "name": "Preview", "valid_until": None}),
+        "points": {"program": "preview", "balance": 1250, "pending": 40, "tier": "gold", "tier_name": {}},
     }

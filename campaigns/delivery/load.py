@@ -22,6 +22,7 @@ from campaigns.delivery.models import Dispatch
 from loyalty.kit.registry import UnknownPart
 from loyalty.kit.sql import fetch, identifier, sql
 from loyalty.offers import queries as offers
+from loyalty.program import showing
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +99,10 @@ def recipients(messages: Sequence[Claimed], channel: str) -> dict[int, Recipient
 def contexts(
     messages: Sequence[Claimed], dispatches: Mapping[int, Dispatch], at: datetime
 ) -> dict[int, dict[str, Any]]:
-    """What the template of each message sees, by message id; erased customers' messages are missing. Three queries."""
+    """What the template of each message sees, by message id; erased customers' messages are missing. Four queries."""
     customers = context.customer_values(list({message.customer_id for message in messages}))
     events = _events(messages)
+    points = showing.of_customers(customers)
     vouchers = offers.of_origins({message.id >> ENROLLMENT_SHIFT for message in messages})
     shared = {key: _shared(dispatch, at) for key, dispatch in dispatches.items()}
     return {
@@ -108,6 +110,7 @@ def contexts(
             **shared[message.dispatch_id],
             **_own(events.get(message.id >> ENROLLMENT_SHIFT)),
             **_issued(vouchers.get(message.id >> ENROLLMENT_SHIFT)),
+            **({"points": shielded(points[message.customer_id])} if message.customer_id in points else {}),
             "customer": customers[message.customer_id],
         }
         for message in messages
