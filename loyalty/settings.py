@@ -254,6 +254,11 @@ SIDEBAR = [
             ("admin:program_program_changelist", _("Program"), "loyalty", "program.view_program"),
             ("admin:program_member_changelist", _("Members"), "card_membership", "program.view_member"),
             ("admin:program_adjustment_changelist", _("Corrections"), "fact_check", "program.view_adjustment"),
+            ("admin:play_challenge_changelist", _("Challenges"), "flag", "play.view_challenge"),
+            ("admin:play_stampcard_changelist", _("Stamp cards"), "approval", "play.view_stampcard"),
+            ("admin:play_game_changelist", _("Games"), "casino", "play.view_game"),
+            ("admin:play_badge_changelist", _("Badges"), "workspace_premium", "play.view_badge"),
+            ("admin:play_award_changelist", _("Prizes won"), "celebration", "play.view_award"),
             ("admin:cards_card_changelist", _("Cards"), "credit_card", "cards.view_card"),
             ("admin:cards_cardseries_changelist", _("Card series"), "style", "cards.view_cardseries"),
             (

@@ -68,6 +68,12 @@ _GROUP_OF_PREFIX = {
     "points": "loyalty",
     "tier": "loyalty",
     "member": "loyalty",
+    "challenge": "loyalty",
+    "stamp": "loyalty",
+    "stamp_card": "loyalty",
+    "badge": "loyalty",
+    "game": "loyalty",
+    "prize": "loyalty",
     "voucher": "loyalty",
     "offer": "loyalty",
 }
@@ -158,6 +164,26 @@ FACT_WORDS: dict[str, Told] = {
     "wish.reached": Told(
         "star", _("Wish within reach"), _("Has points enough for a wish."), _("Has points enough for “%(subject)s”.")
     ),
+    "challenge.started": Told(
+        "flag", _("Challenge started"), _("Started a challenge."), _("Started the challenge “%(subject)s”.")
+    ),
+    "challenge.completed": Told(
+        "trophy", _("Challenge done"), _("Did a challenge."), _("Did the challenge “%(subject)s”.")
+    ),
+    "challenge.lapsed": Told(
+        "timer_off", _("Challenge missed"), _("Ran out of time for a challenge."),
+        _("Ran out of time for the challenge “%(subject)s”."),
+    ),
+    "stamp.given": Told("approval", _("Stamped"), _("Got stamps."), _("Got stamps on “%(subject)s”.")),
+    "stamp_card.completed": Told(
+        "task_alt", _("Stamp card full"), _("Filled a stamp card."), _("Filled the stamp card “%(subject)s”.")
+    ),
+    "stamp_card.expired": Told(
+        "hourglass_disabled", _("Stamps expired"), _("Stamps expired."), _("Stamps on “%(subject)s” expired.")
+    ),
+    "badge.awarded": Told("workspace_premium", _("Badge won"), _("Won a badge."), _("Won the badge “%(subject)s”.")),
+    "game.played": Told("casino", _("Game played"), _("Played a game."), _("Played “%(subject)s”.")),
+    "prize.won": Told("celebration", _("Prize won"), _("Won a prize."), _("Won: %(subject)s.")),
     "tier.changed": Told(
         "military_tech", _("Tier changed"), _("The tier changed."), _("The tier is now “%(subject)s”.")
     ),

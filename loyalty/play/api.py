@@ -98,7 +98,7 @@ def read_badges(request: HttpRequest, customer: str) -> dict[str, Any]:
     return {"badges": queries.badges(_person(customer))}
 
 
-@router.get("/loyalty/games", auth=READ, response=GamesOut, summary="The games a person can play now")
+@router.get("/loyalty/games", auth=READ, response=GamesOut, by_alias=True, summary="The games a person can play now")
 def read_games(request: HttpRequest, customer: str) -> dict[str, Any]:
     return {"games": queries.games(_person(customer), now=clock.now())}
 

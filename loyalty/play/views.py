@@ -17,4 +17,4 @@ def rules(request: HttpRequest, key: str) -> HttpResponse:
     except Problems:
         raise Http404(f"There is no game {key!r}.") from None
     with override(found.language):
-        return render(request, "pages/game_rules.html", {"rules": found, "language": found.language})
+        return render(request, "game_rules.html", {"rules": found, "language": found.language})
