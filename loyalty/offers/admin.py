@@ -23,6 +23,7 @@ from loyalty.kit.panels import Panel, customer_panel
 from loyalty.kit.problems import Problem, Problems
 from loyalty.offers import codes, figures, issuing, names, operations, queries, text_pages, wallets, wording
 from loyalty.offers.models import Offer, Reservation, Voucher, VoucherPool
+from loyalty.program.wording import number
 
 __all__ = ["text_pages"]
 
@@ -149,9 +150,9 @@ class _UsableAdmin(ReadOnlyAdmin):
         limits = queries.document_of(self.kind, thing.definition).limits
         said = []
         if limits.total is not None:
-            said.append(f"{number_format(thing.uses, force_grouping=True)} / {wording.number(limits.total)}")
+            said.append(f"{number_format(thing.uses, force_grouping=True)} / {number(limits.total)}")
         if limits.budget is not None:
-            said.append(f"{wording.number(thing.spent)} / {wording.number(limits.budget)}")
+            said.append(f"{number(thing.spent)} / {number(limits.budget)}")
         return " · ".join(said) or "–"
 
     def _shared_panels(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
@@ -197,7 +198,7 @@ class VoucherPoolAdmin(_UsableAdmin):
         return {
             **self._shared_panels(request, obj),
             "codes": of,
-            "counts": [(STATUS_NAMES.get(key, _("issued")), number) for key, number in counts.items()],
+            "counts": [(STATUS_NAMES.get(key, _("issued")), amount) for key, amount in counts.items()],
             "low": of.type == "imported" and counts["stock"] < of.low,
             "stock": counts["stock"],
             "codes_url": reverse("admin:offers_voucherpool_codes", args=[obj.pk])

@@ -5,10 +5,10 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.functional import Promise
 from django.utils.text import get_text_list
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from loyalty.offers.definition import (
@@ -74,7 +74,7 @@ def _told(name: str, value: Any) -> str:
     if name == "day":
         return date_format(date.fromisoformat(value), "DATE_FORMAT")
     if name in ("minimum", "missing", "most"):
-        return number(value)
+        return price(value)
     return str(value)
 
 
@@ -122,9 +122,15 @@ def _core(given: Any, currency: str) -> str:
     raise TypeError(given)
 
 
-def money(value: Decimal, currency: str) -> str:
+def price(value: Any) -> str:
+    """An amount, with cents where it has some."""
+    exact = Decimal(str(value))
+    return number(exact) if exact == exact.to_integral_value() else str(number_format(exact, 2))
+
+
+def money(value: Any, currency: str) -> str:
     """An amount with its currency."""
-    return f"{number(value)} {currency}"
+    return f"{price(value)} {currency}"
 
 
 def sentence(document: Usable) -> str:
@@ -132,9 +138,11 @@ def sentence(document: Usable) -> str:
     said = ", ".join([benefit(document), *when(document.when)])
     limits = []
     if document.limits.person:
-        limits.append(gettext("%(n)s times per person") % {"n": document.limits.person})
+        most = document.limits.person
+        limits.append(ngettext("once per person", "%(n)s times per person", most) % {"n": most})
     if document.limits.total:
-        limits.append(gettext("%(n)s times in all") % {"n": number(document.limits.total)})
+        most = document.limits.total
+        limits.append(ngettext("once in all", "%(n)s times in all", most) % {"n": number(most)})
     if document.limits.budget:
         limits.append(gettext("%(money)s in all") % {"money": money(document.limits.budget, document.currency)})
     if document.stack.alone:

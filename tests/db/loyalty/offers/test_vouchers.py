@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from loyalty.kit.problems import Problems
-from loyalty.kit.sql import fetch, sql
+from loyalty.kit.sql import fetch
 from loyalty.offers import issuing, operations, redeeming, tasks
 from loyalty.offers.issuing import Brought, Wanted
 from loyalty.offers.models import Reservation, Use, Voucher
@@ -321,10 +321,12 @@ def test_a_big_basket_is_a_fixed_number_of_queries() -> None:
     applied(*(shared(f"p{n}", f"CODE{n}", TEN, limits={"person": 1}) for n in range(20)))
     customer("anna")
     counts = []
+    # What is looked up once a process is no part of it.
+    redeeming.redeem_now(basket(1, codes=("CODE0",), customer="anna", id="t0"), now=NOW)
     for many in (2, 20):
         codes = tuple(f"CODE{n}" for n in range(many))
         with CaptureQueriesContext(connection) as caught:
             redeeming.redeem_now(basket(*[10] * many, codes=codes, customer="anna", id=f"t{many}"), now=NOW)
         counts.append(len(caught))
     assert counts[0] == counts[1]
-    assert fetch(sql("SELECT count(*) FROM offer_use")) == [(21,)]
+    assert fetch("SELECT count(*) FROM offer_use") == [(20,)]
