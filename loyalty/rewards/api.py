@@ -44,6 +44,14 @@ def _customer(external_id: str) -> int:
     return found
 
 
+def _there(program: str | None) -> Setup:
+    """The program of a thing that is asked for; without it the thing is not there either."""
+    try:
+        return load(program)
+    except Problems as error:
+        raise Http404(str(error)) from None
+
+
 @router.get("/loyalty/rewards", auth=READ, response=RewardsOut, summary="The shop")
 def read_rewards(request: HttpRequest, query: Query[RewardsQuery]) -> dict[str, Any]:
     """What the customer may see, the best for them first, each with the reason; `why_not` says why it cannot be had."""
@@ -65,7 +73,7 @@ def read_reward(
 ) -> dict[str, Any]:
     """404 for one that is not on the shelf, or not for this customer."""
     found = queries.shop(
-        setup=load(program), now=clock.now(), customer_id=_customer(customer) if customer else None, key=key
+        setup=_there(program), now=clock.now(), customer_id=_customer(customer) if customer else None, key=key
     )
     if not found:
         raise Http404(f"There is no reward {key!r} on the shelf.")
@@ -182,7 +190,7 @@ def _actor(request: HttpRequest) -> str:
 
 @router.get("/loyalty/members/{external_id}/wish", auth=READ, response=WishOut, summary="What a member saves for")
 def read_wish(request: HttpRequest, external_id: str, program: str | None = None) -> dict[str, Any]:
-    setup = load(program)
+    setup = _there(program)
     found = queries.wish_of(_customer(external_id), setup=setup, now=clock.now())
     return {"program": setup.key, "wish": shown(found) if found else None}
 
@@ -199,6 +207,6 @@ def set_wish(request: HttpRequest, external_id: str, body: WishIn) -> dict[str, 
 
 @router.delete("/loyalty/members/{external_id}/wish", auth=WRITE, response=WishOut, summary="Save for nothing")
 def clear_wish(request: HttpRequest, external_id: str, program: str | None = None) -> dict[str, Any]:
-    setup = load(program)
+    setup = _there(program)
     wishes.clear_wish(customer_id=_customer(external_id), setup=setup)
     return {"program": setup.key, "wish": None}
