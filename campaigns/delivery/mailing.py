@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.db import IntegrityError, transaction
 
+from campaigns.channels.models import Sender
 from campaigns.content import queries as content
 from campaigns.content.definition import read
 from campaigns.content.operations import save_template
@@ -26,6 +27,8 @@ def _ensure(mail: Mail, *, now: datetime) -> None:
     """Make the built-in template where there is none; one that was edited stays as it is."""
     if content.current(mail.key) is not None:
         return
+    # The oldest sender is named, so that a second one later leaves no doubt; another one is named by editing.
+    sender = Sender.objects.filter(channel="email").order_by("id").values_list("key", flat=True).first()
     document = read(
         {
             "kind": "template",
@@ -33,6 +36,7 @@ def _ensure(mail: Mail, *, now: datetime) -> None:
             "name": dict(mail.name),
             "channel": "email",
             "purpose": "transactional",
+            **({"sender": sender} if sender else {}),
             "locales": {
                 language: {
                     "subject": subject,

@@ -11,7 +11,7 @@ from django.utils.cache import patch_vary_headers
 
 from loyalty.portal.look import Look, look
 from loyalty.portal.section import shown
-from loyalty.portal.texts import day, localized, moment, number
+from loyalty.portal.texts import day, last_day, localized, moment, number
 from loyalty.portal.visit import Visitor
 
 # Our own style sheets and pictures, no script at all; a form can only come back to us.
@@ -42,6 +42,7 @@ def page(
         "notes": [(message.level_tag, str(message)) for message in messages.get_messages(request)],
         "number": number,
         "day": day,
+        "last_day": last_day,
         "moment": moment,
         "localized": localized,
     }

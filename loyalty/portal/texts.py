@@ -1,6 +1,6 @@
 """Texts, numbers and days as the portal's pages write them."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils.formats import date_format, number_format
@@ -29,3 +29,8 @@ def day(value: datetime) -> str:
 def moment(value: datetime) -> str:
     """A day and the time."""
     return date_format(localtime(value), "DATETIME_FORMAT")
+
+
+def last_day(end: datetime) -> str:
+    """The last day before something ends: what ends at midnight ends with the day before."""
+    return day(end - timedelta(seconds=1))

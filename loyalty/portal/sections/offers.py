@@ -12,7 +12,7 @@ from loyalty.kit.problems import Problems
 from loyalty.offers import queries, wallets, wording
 from loyalty.offers.models import Offer, Voucher
 from loyalty.portal.section import Refused, Tile, sections
-from loyalty.portal.texts import day, localized
+from loyalty.portal.texts import last_day, localized
 from loyalty.portal.visit import Visitor
 
 USABLE = ("usable", "held", "early")
@@ -90,6 +90,6 @@ def _voucher(row: Mapping[str, Any]) -> dict[str, Any]:
         "sentence": wording.sentence(document),
         "code": row["code"] if row["status"] in USABLE else "",
         "state": words.get(row["status"], ""),
-        "until": day(until) if isinstance(until, datetime) else "",
+        "until": last_day(until) if isinstance(until, datetime) else "",
         "left": wording.money(left, document.currency) if left is not None else "",
     }

@@ -13,7 +13,7 @@ from loyalty.kit.problems import Problems
 from loyalty.play import playing, queries, starting
 from loyalty.play.models import Challenge, Game, StampCard
 from loyalty.portal.section import Refused, Tile, sections
-from loyalty.portal.texts import day, localized, number
+from loyalty.portal.texts import day, last_day, localized, number
 from loyalty.portal.visit import Visitor
 
 WON_SHOWN = 10
@@ -39,7 +39,7 @@ class Play:
 
     def tile(self, visitor: Visitor) -> Tile | None:
         """A game that waits, else the challenge or the stamp card that is nearest to its end."""
-        asked = {"now": visitor.now, "program_id": visitor.club.id}
+        asked: dict[str, Any] = {"now": visitor.now, "program_id": visitor.club.id}
         waiting = [game for game in queries.games(visitor.customer_id, **asked) if _can_play(game)]
         if waiting:
             return Tile(_name(waiting[0]), str(len(waiting)))
@@ -60,7 +60,7 @@ class Play:
 
     def page(self, visitor: Visitor, query: Mapping[str, str]) -> dict[str, Any]:
         """Everything that can be played or reached, and what came of it."""
-        asked = {"now": visitor.now, "program_id": visitor.club.id}
+        asked: dict[str, Any] = {"now": visitor.now, "program_id": visitor.club.id}
         return {
             "games": [_game(one) for one in queries.games(visitor.customer_id, **asked)],
             "challenges": [_challenge(one) for one in queries.challenges(visitor.customer_id, **asked)],
@@ -145,7 +145,7 @@ def _challenge(one: Mapping[str, Any]) -> dict[str, Any]:
         "percent": int(one["share"] * 100),
         "state": one["state"],
         "joinable": one["joinable"],
-        "until": day(one["ends_at"]) if one["ends_at"] else "",
+        "until": last_day(one["ends_at"]) if one["ends_at"] else "",
         "prizes": one["prizes"],
     }
 
@@ -157,7 +157,7 @@ def _stamp_card(one: Mapping[str, Any]) -> dict[str, Any]:
         "stamps": one["stamps"],
         "size": one["size"],
         "said": _stamps(one),
-        "until": day(one["expires_at"]) if isinstance(one["expires_at"], datetime) else "",
+        "until": last_day(one["expires_at"]) if isinstance(one["expires_at"], datetime) else "",
         "prizes": one["prizes"],
     }
 
