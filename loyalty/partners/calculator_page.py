@@ -22,16 +22,16 @@ class CompareForm(forms.Form):
     """What both ways need to know."""
 
     customers = forms.IntegerField(label=_("Customers"), initial=200_000, min_value=1, max_value=1_000_000_000)
-    spend = _field(_("Purchases of one customer in a year"), "120")
+    spend = _field(_("Purchases of one customer in a year"), "400")
     margin = _field(_("Margin of purchases in %"), "25", most=100)
 
     own_share = _field(_("Own: customers who take part after 3 years in %"), "45", most=100)
     own_uplift = _field(_("Own: what members buy more in %"), "6", most=1000)
     own_reward = _field(_("Own: points in % of purchases"), "1", most=100)
     own_breakage = _field(_("Own: points never spent in %"), "20", most=100)
-    own_setup = _field(_("Own: one-time cost"), "250000")
-    own_yearly = _field(_("Own: cost per year"), "180000")
-    own_member = _field(_("Own: cost per member and year"), "0.60")
+    own_setup = _field(_("Own: one-time cost"), "150000")
+    own_yearly = _field(_("Own: cost per year"), "100000")
+    own_member = _field(_("Own: cost per member and year"), "0.50")
 
     join_share = _field(_("Coalition: customers who take part after 3 years in %"), "60", most=100)
     join_uplift = _field(
@@ -41,7 +41,7 @@ class CompareForm(forms.Form):
     join_reward = _field(_("Coalition: points in % of purchases"), "0.5", most=100)
     join_fee = _field(_("Coalition: fee in % of the points' value"), "15", most=1000)
     join_setup = _field(_("Coalition: one-time cost"), "80000")
-    join_yearly = _field(_("Coalition: cost per year"), "120000")
+    join_yearly = _field(_("Coalition: cost per year"), "60000")
     join_member = _field(_("Coalition: cost per member and year"), "0.10")
 
 
