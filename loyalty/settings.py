@@ -268,6 +268,7 @@ SIDEBAR = [
                 "checkout.view_unmatchedreceipt",
             ),
             ("admin:checkout_store_changelist", _("Stores"), "storefront", "checkout.view_store"),
+            ("admin:portal_entryrequest_changelist", _("Portal sign-ins"), "login", "portal.view_entryrequest"),
             ("admin:finance_overview", _("Points in the books"), "account_balance", "finance.view_bookmonth"),
             ("admin:partners_partner_changelist", _("Partners"), "handshake", "partners.view_partner"),
             ("admin:partners_statement_changelist", _("Statements"), "receipt_long", "partners.view_statement"),
