@@ -21,6 +21,8 @@ FIELDS_MAX = 200
 SECONDS = 20.0
 TREND_DAYS = 90
 KEPT_DAYS = 730
+# Up to this many people a day's figures are looked at again when their number doubles; that asks for at most two scans.
+GROWING_MAX = 100_000
 # One worker counts at a time.
 LOCK = 0x7175616C
 
@@ -28,6 +30,10 @@ LOCK = 0x7175616C
 def measure(*, now: datetime) -> int:
     """Count what was not counted today, for at most about 20 s; how many figures were written."""
     day = localtime(now).date()
+    if _outgrown(day):
+        QualityFigure.objects.filter(day=day).delete()
+    if not Customer.objects.exists():
+        return 0
     done = set(QualityFigure.objects.filter(day=day).values_list("key", flat=True))
     until = monotonic() + SECONDS
     written = 0
@@ -37,6 +43,15 @@ def measure(*, now: datetime) -> int:
         if check.key not in done and monotonic() < until:
             written += _write(day, now, lambda check=check: _count(check, now))  # type: ignore[misc]
     return written
+
+
+def _outgrown(day: date) -> bool:
+    """Whether there are more than twice as many people as were counted today: a first import has gone on since."""
+    counted = QualityFigure.objects.filter(day=day, key=ALL).values_list("total", flat=True).first()
+    if counted is None or counted > GROWING_MAX:
+        return False
+    query = sql("SELECT count(*) FROM (SELECT FROM customer LIMIT {most}) AS counted", most=2 * counted + 1)
+    return bool(fetch(query)[0][0] > 2 * counted)
 
 
 def _write(day: date, now: datetime, count: Any, *, cleanup: bool = False) -> int:

@@ -12,7 +12,7 @@ def import_uploads(*, now: datetime) -> int:
     return uploads.work(now=now)
 
 
-@chore("customers.quality", queue="maintenance", every=900, order=90)
+@chore("customers.quality", queue="maintenance", every=60, order=90)
 def measure_quality(*, now: datetime) -> int:
     """Count what was not counted today; the number of figures."""
     return measuring.measure(now=now)

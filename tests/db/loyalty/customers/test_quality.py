@@ -89,7 +89,19 @@ def test_figures_are_counted_once_a_day_and_again_on_demand() -> None:
     assert len(measuring.figures(now=NOW + timedelta(days=1))["*"].trend) == 2
 
 
+def test_nobody_is_not_counted_and_a_first_import_is_counted_again() -> None:
+    assert (measuring.measure(now=NOW), QualityFigure.objects.count()) == (0, 0)
+    upsert_customers([{"external_id": "first"}], now=NOW, source="test")
+    assert measuring.measure(now=NOW) > 0
+    upsert_customers([{"external_id": f"more{n}"} for n in range(1)], now=NOW, source="test")
+    assert (measuring.measure(now=NOW), measuring.figures(now=NOW)[measuring.ALL].total) == (0, 1)
+    upsert_customers([{"external_id": f"most{n}"} for n in range(5)], now=NOW, source="test")
+    assert measuring.measure(now=NOW) > 0
+    assert measuring.figures(now=NOW)[measuring.ALL].total == 7
+
+
 def test_figures_are_kept_for_two_years() -> None:
+    populate()
     measure_quality(now=NOW)
     measure_quality(now=NOW + timedelta(days=731))
     assert set(QualityFigure.objects.values_list("day", flat=True)) == {date(2028, 3, 1)}
