@@ -123,7 +123,14 @@ class UnmatchedReceiptAdmin(ReadOnlyAdmin):
         row = unmatched.json_of(obj.row) or {}
         return {
             "title": self.shown(obj),
-            "items": row.get("items", []),
+            "items": [
+                {
+                    "name": one.get("name") or one.get("sku") or "–",
+                    "quantity": one.get("quantity", 1),
+                    "amount": one.get("amount", one.get("price")),
+                }
+                for one in row.get("items", [])
+            ],
             "until": obj.occurred_at + unmatched.LASTS,
             "customer_url": obj.customer_id and reverse("admin:customers_customer_change", args=[obj.customer_id]),
         }

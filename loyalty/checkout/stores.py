@@ -50,7 +50,7 @@ def save(given: StoreDocument, *, now: datetime) -> Change:
 
 def tie(*, store_id: int, prefix: str, now: datetime) -> None:
     """Let an API key, named by how it begins, speak for this store only. Raises Problems."""
-    key = ApiKey.objects.filter(prefix=prefix.strip().rstrip("."), revoked_at=None).first()
+    key = ApiKey.objects.filter(prefix=prefix.strip().rstrip(".…"), revoked_at=None).first()
     if key is None:
         raise Problems([Problem("key", f"no live API key begins with {prefix!r}", "look at the list of API keys")])
     StoreKey.objects.update_or_create(api_key_id=key.pk, defaults={"store_id": store_id, "created_at": now})
