@@ -157,6 +157,17 @@ def save_game(document: dict[str, Any], *, now: datetime, declared: Declared) ->
     return change
 
 
+@transaction.atomic
+def set_state(row: Definition, state: str, *, now: datetime) -> None:
+    """Pause it or let it go on; its document says so too."""
+    row.definition = {key: value for key, value in row.definition.items() if key != "state"}
+    if state != "active":
+        row.definition["state"] = state
+    row.state, row.updated_at = state, now
+    row.save(update_fields=["definition", "state", "updated_at"])
+    listen()
+
+
 _FREE_TO_CHANGE = ("name", "description", "image", "note", "state", "audience", "free_entry", "organizer")
 
 

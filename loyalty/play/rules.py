@@ -3,7 +3,6 @@ drawn, and who runs it."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext, ngettext, override
@@ -12,6 +11,7 @@ from loyalty.kit.admin import localized
 from loyalty.kit.sql import fetch, sql
 from loyalty.play.playing import Table, commitment_of, open_table
 from loyalty.play.prize import sentence
+from loyalty.play.wording import percent
 
 LANGUAGES = ("en", "de")
 
@@ -137,14 +137,6 @@ def _prizes(table: Table) -> Section:
         text = gettext("Whoever wins nothing else gets %(prize)s.")
         paragraphs.append(text % {"prize": sentence(table.document.consolation)})
     return Section(gettext("What can be won"), paragraphs, items)
-
-
-def percent(odds: Decimal) -> str:
-    """`2.5 %`, or `1 in 20,000` where percent would be hard to read."""
-    if odds >= Decimal("0.001"):
-        share = (odds * 100).quantize(Decimal("0.01")).normalize()
-        return f"{number_format(share if share != share.to_integral() else share.to_integral())} %"
-    return gettext("1 in %(n)s") % {"n": number_format(round(1 / odds), force_grouping=True)}
 
 
 def _drawing(table: Table, over: bool) -> Section:

@@ -1,0 +1,89 @@
+"""Challenges, sources and odds in words, in the active language."""
+
+from decimal import Decimal
+
+from django.utils.formats import date_format, number_format
+from django.utils.translation import gettext, ngettext
+
+from loyalty.play.definition import ChallengeDocument, Source
+from loyalty.program.wording import number
+
+
+def percent(odds: Decimal) -> str:
+    """`2.5 %`, or `1 in 20,000` where percent would be hard to read."""
+    if odds >= Decimal("0.001"):
+        return f"{number(odds * 100)} %"
+    return gettext("1 in %(n)s") % {"n": number_format(round(1 / odds), force_grouping=True)}
+
+
+def source_sentence(source: Source) -> str:
+    """What gives how many."""
+    said = {"event": source.event, "count": source.count}
+    if source.each:
+        said |= {"of": number(source.each.of), "property": source.each.property}
+        text = gettext("%(count)d for every %(of)s of “%(property)s” in “%(event)s”") % said
+    else:
+        text = gettext("%(count)d for each “%(event)s”") % said
+    if source.where:
+        text += gettext(" with fitting properties")
+    if source.most:
+        text += {
+            "day": gettext(", at most %(n)d a day"),
+            "week": gettext(", at most %(n)d a week"),
+            "month": gettext(", at most %(n)d a month"),
+            "year": gettext(", at most %(n)d a year"),
+            "ever": gettext(", at most %(n)d in all"),
+        }[source.most.per] % {"n": source.most.max}
+    return text + "."
+
+
+def challenge_sentence(document: ChallengeDocument) -> str:
+    """What has to be done, by when and how often."""
+    parts = [_goal(document)]
+    if document.window != "ever":
+        parts.append(
+            {
+                "day": gettext("within a calendar day"),
+                "week": gettext("within a calendar week"),
+                "month": gettext("within a calendar month"),
+                "year": gettext("within a calendar year"),
+            }.get(document.window, gettext("within %(time)s") % {"time": document.window})
+        )
+    if document.start:
+        parts.append(gettext("from %(day)s") % {"day": date_format(document.start, "DATE_FORMAT")})
+    if document.end:
+        parts.append(gettext("until %(day)s") % {"day": date_format(document.end, "DATE_FORMAT")})
+    text = ", ".join(parts) + "."
+    if document.most is None:
+        text += " " + gettext("It can be done any number of times.")
+    elif document.most > 1:
+        text += " " + ngettext("It can be done %(n)d time.", "It can be done %(n)d times.", document.most) % {
+            "n": document.most
+        }
+    if document.join == "explicit":
+        text += " " + gettext("People take it up themselves, or a flow starts it.")
+    return text
+
+
+def _goal(document: ChallengeDocument) -> str:
+    target = document.target if document.target is not None else Decimal(1)
+    amount = gettext("a personal target") if document.personal else number(target)
+    said = {"n": amount, "event": document.event}
+    measure = document.measure
+    if measure.sum:
+        text = gettext("Reach %(n)s of “%(what)s” in “%(event)s”") % (said | {"what": measure.sum})
+    elif measure.distinct:
+        text = gettext("Reach %(n)s different “%(what)s” in “%(event)s”") % (said | {"what": measure.distinct})
+    elif measure.days:
+        text = gettext("“%(event)s” on %(n)s different days") % said
+    else:
+        text = gettext("%(n)s times “%(event)s”") % said
+    if document.where:
+        text += gettext(" with fitting properties")
+    if document.streak:
+        text += " " + {
+            "day": gettext("on each of %(times)d days in a row"),
+            "week": gettext("in each of %(times)d weeks in a row"),
+            "month": gettext("in each of %(times)d months in a row"),
+        }[document.streak.every] % {"times": document.streak.times}
+    return text
