@@ -3,6 +3,7 @@
 import pytest
 
 from campaigns.flows.step import StepContext, step_types
+from loyalty.events import partitions
 from loyalty.kit.sql import fetch, sql
 from loyalty.play.models import ChallengeRun
 from tests.db.loyalty.play.fair import NOW, applied, days, followed, happened, member
@@ -25,6 +26,7 @@ def test_the_step() -> None:
         ids=[anna, ben, carl],
         held=[False, True, False],
     )
+    partitions.ensure(NOW, NOW)
     for _ in range(2):
         effect = step.effect(parameters, StepContext(now=NOW, node=0), "s0", rows)
         assert effect is not None

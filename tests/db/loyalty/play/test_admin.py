@@ -11,7 +11,8 @@ from tests.db.loyalty.play.fair import GAME, NOW, POINTS, applied, days, followe
 pytestmark = pytest.mark.django_db
 DOCUMENTS = [
     {"kind": "badge", "key": "visitor", "name": "Visitor"},
-    {"kind": "challenge", "key": "three", "name": {"en": "Three visits"}, "event": "visit", "target": 3, "prizes": [POINTS]},
+    {"kind": "challenge", "key": "three", "name": {"en": "Three visits"}, "event": "visit", "target": 3,
+     "prizes": [POINTS]},
     {"kind": "stamp_card", "key": "coffee", "size": 2, "earn": [{"event": "visit"}],
      "prizes": [{"type": "item", "name": "=Mug"}]},
     GAME,
