@@ -116,6 +116,30 @@ class TierSettings(Strict):
         return Period.parse(self.grace).seconds or 0
 
 
+class Velocity(Strict):
+    """How many bookings of a kind a member may have within a time; more are looked into, or freeze the member."""
+
+    of: Literal["purchase", "return", "void", "event", "spend", "lock", "transfer"]
+    max: Annotated[int, Field(ge=1, le=100_000)]
+    per: Elapsed = "1d"
+    then: Literal["review", "freeze"] = "review"
+
+    @property
+    def seconds(self) -> int:
+        return Period.parse(self.per).seconds or 0
+
+    @property
+    def text(self) -> str:
+        return f"{self.of}: {self.max} in {self.per}"
+
+
+class Households(Strict):
+    """How many members share a purse, and the most that one takes of the others' points in a month."""
+
+    size: Annotated[int, Field(ge=2, le=20)] = 6
+    monthly_limit: Annotated[int, Field(ge=0)] = 10_000
+
+
 class ProgramDocument(Strict):
     """A loyalty program: its wallets, how people join, which events of the timeline are purchases."""
 
@@ -129,6 +153,8 @@ class ProgramDocument(Strict):
     wallets: Annotated[list[WalletSettings], Field(min_length=1, max_length=8)] = [WalletSettings(key="points")]
     tiers: TierSettings = TierSettings()
     notices: list[Elapsed] = ["90d", "30d", "7d"]
+    velocity: Annotated[list[Velocity], Field(max_length=20)] = []
+    households: Households | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> "ProgramDocument":

@@ -38,5 +38,5 @@ class EarningPart(Protocol):
 
 
 earning: Registry[EarningPart] = Registry(
-    "earning rule type", package="loyalty.program.earning", announced=("referral", "challenge", "stamp")
+    "earning rule type", package="loyalty.program.earning", announced=("challenge", "stamp")
 )

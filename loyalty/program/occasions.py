@@ -111,9 +111,14 @@ def _book(setup: Setup, values: list[_Value]) -> int:
     return done
 
 
+def book(setup: Setup, wishes: Sequence[tuple[int, Any, dict[str, Any]]], *, now: datetime) -> int:
+    """Book occasions (member, key, details) of members who are locked, and what the rules give for them; how many."""
+    return _book(setup, [_value(member, names.OCCASION, now, key, details=details) for member, key, details in wishes])
+
+
 def birthdays(setup: Setup, *, now: datetime, limit: int = BATCH) -> int:
     """Book the birthdays of today (the program's day) that are not booked yet; how many."""
-    if not setup.rules_for(names.OCCASION):
+    if not any(rule.document.type == "birthday" for rule in setup.rules):
         return 0
     today = now.astimezone(ZoneInfo(setup.zone)).date()
     days = [(today.month, today.day)]

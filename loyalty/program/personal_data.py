@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from loyalty.kit.erasures import Held, Moved, Pairs, PersonalData, Return, by_loser, give_back, hold_personal_data
 from loyalty.kit.sql import Sql, execute, fetch, fetch_values, sql
-from loyalty.program import membership, names, posting
+from loyalty.program import companions_data, membership, names, posting
 
 _MINE = "member_id IN (SELECT id FROM member WHERE customer_id = ANY({ids}))"
 # Every table that says by `member_id` whose it is, with its key.
@@ -38,9 +38,10 @@ def _members(customer_ids: Sequence[int]) -> list[tuple[int, int, int]]:
 def erase(customer_ids: Sequence[int]) -> int:
     """Let what these people had expire, and take everything out of their bookings that could tell who they were."""
     found = _members(customer_ids)
-    if not found:
-        return 0
     members = [row[0] for row in found]
+    beside = companions_data.erase(customer_ids, members)
+    if not found:
+        return beside
     ids = sql("{ids}::bigint[]", ids=members)
     # Business time: nothing of this is told to anybody, but entries have an instant.
     now = fetch("SELECT clock_timestamp()")[0][0]
@@ -64,7 +65,7 @@ def erase(customer_ids: Sequence[int]) -> int:
             ids=ids,
         )
     )
-    return rows + len(found)
+    return rows + beside + len(found)
 
 
 def _forfeit(members: list[int], program_id: int, now: datetime) -> None:
@@ -126,7 +127,7 @@ def export(customer_id: int) -> dict[str, list[dict[str, Any]]]:
             mine=mine,
         ),
     }
-    return {table: fetch_values(query) for table, query in queries.items()}
+    return {table: fetch_values(query) for table, query in queries.items()} | companions_data.export(customer_id)
 
 
 def merge(pairs: Pairs, now: datetime) -> Moved:
@@ -135,6 +136,7 @@ def merge(pairs: Pairs, now: datetime) -> Moved:
     The customers are locked by the caller, so no other merge or purchase meets these members.
     """
     found = _members([*pairs, *pairs.values()])
+    companions_data.hand_over(pairs)
     target = {(program, customer): member for member, program, customer in found if customer not in pairs}
     handed: list[tuple[int, int]] = []
     folded: list[tuple[int, int, int, int]] = []
@@ -206,6 +208,7 @@ def _fold(folded: list[tuple[int, int, int, int]], now: datetime) -> dict[int, l
             these=these,
         )
     )
+    companions_data.fold(these)
     execute(sql("DELETE FROM member_balance WHERE member_id = ANY({losers})", losers=losers))
     execute(sql("DELETE FROM member WHERE id = ANY({losers})", losers=losers))
     for program_id in sorted({row[2] for row in folded}):
@@ -356,6 +359,7 @@ TABLES = (
         rows=_MINE,
         reason=_WITHOUT_YOU,
     ),
+    *companions_data.TABLES,
 )
 
 hold_personal_data(PersonalData("loyalty.program", erase, export, merge, unmerge, TABLES))

@@ -5,7 +5,7 @@ from datetime import datetime
 from time import monotonic
 
 from loyalty.kit.chores import chore
-from loyalty.program import fulfilling, holds, movements, occasions, operations, tiering
+from loyalty.program import caps, fulfilling, holds, movements, occasions, operations, referrals, tiering
 from loyalty.program.setup import Setup, load_all
 
 # A chore goes on while there is work, for so long.
@@ -66,6 +66,18 @@ def notices(*, now: datetime) -> int:
 def birthdays(*, now: datetime) -> int:
     """Give the points of today's birthdays."""
     return _for_each(lambda setup: occasions.birthdays(setup, now=now))
+
+
+@chore("program.referrals", queue="maintenance", every=600, order=17)
+def referral(*, now: datetime) -> int:
+    """Reward members whose friends bought and kept it."""
+    return _for_each(lambda setup: referrals.qualify(setup, now=now))
+
+
+@chore("program.caps", queue="maintenance", every=60, order=19)
+def cap(*, now: datetime) -> int:
+    """Find members whose bookings come faster than the program allows."""
+    return _for_each(lambda setup: caps.look(setup, now=now))
 
 
 @chore("program.tiers", queue="maintenance", every=21_600, order=18)

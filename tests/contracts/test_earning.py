@@ -31,6 +31,7 @@ PARAMETERS: dict[str, Any] = {
         "event": draw.choice(["review", "survey"]), "points": draw.choice([5, 7.5]), "where": draw.choice(WHERE),
     },
     "birthday": lambda draw: {"points": 100},
+    "referral": lambda draw: {"points": 500, "friend_points": draw.choice([0, 200])},
 }  # fmt: skip
 WHERE: list[dict[str, Any]] = [
     {},
@@ -40,7 +41,15 @@ WHERE: list[dict[str, Any]] = [
     {"kind": {"not_in": ["a", True]}},
     {"verified": True, "stars": 5},
 ]
-PROPERTIES = [None, {}, {"stars": 5, "verified": True}, {"stars": "4.5", "kind": "a"}, {"stars": "many", "kind": "b"}]
+PROPERTIES = [
+    None,
+    {},
+    {"side": "referrer"},
+    {"side": "friend"},
+    {"stars": 5, "verified": True},
+    {"stars": "4.5", "kind": "a"},
+    {"stars": "many", "kind": "b"},
+]
 
 
 def some(draw: random.Random) -> dict[str, list[str]]:
@@ -100,7 +109,8 @@ def test_sql_and_twin_agree(kind: str) -> None:
         booked, values = {}, []
         for number, (member_id,) in enumerate(members):
             what = chosen[1].part.kinds[0]
-            event = "birthday" if what == names.OCCASION else draw.choice(["review", "survey"])
+            occasion = draw.choice(["birthday", "referral"])
+            event = occasion if what == names.OCCASION else draw.choice(["review", "survey"])
             told, kept = draw.choice(PROPERTIES), receipt(draw) if what == names.PURCHASE else None
             details = None if kept else {"event": event, "properties": told}
             key = key_of("test", f"{turn}:{number}")
