@@ -14,7 +14,7 @@ from loyalty.kit.sql import Sql, execute, fetch, sql
 from loyalty.partners import names
 from loyalty.program import names as ledger
 
-# 20,000 bookings are settled in about a second.
+# 20,000 bookings with 60,000 entries are settled in 3.7 s on two busy cores.
 BATCH = 20_000
 
 _SETTLE = """WITH due AS MATERIALIZED (
