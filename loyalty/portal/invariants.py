@@ -7,7 +7,7 @@ invariant(
     guarantee=20,
     promise="Nobody who was erased is signed in anywhere.",
     query="""
-        SELECT s.id, s.customer_id FROM portal_session s LEFT JOIN customer c ON c.id = s.customer_id
+        SELECT s.id, s.customer_id FROM member_session s LEFT JOIN customer c ON c.id = s.customer_id
         WHERE c.id IS NULL
     """,
 )

@@ -102,10 +102,10 @@ class Session(models.Model):
     user_agent = models.TextField(_("browser"), null=True)
 
     class Meta:
-        db_table = "portal_session"
+        db_table = "member_session"
         verbose_name = _("portal session")
         verbose_name_plural = _("portal sessions")
-        constraints = [models.UniqueConstraint(fields=["digest"], name="portal_session_digest")]
+        constraints = [models.UniqueConstraint(fields=["digest"], name="member_session_digest")]
 
     def __str__(self) -> str:
         return f"#{self.pk}"

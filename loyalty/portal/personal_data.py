@@ -22,7 +22,7 @@ from loyalty.kit.sql import execute, fetch_values, sql
 def erase(customer_ids: Sequence[int]) -> int:
     """Sign these people out and forget that they asked to come in."""
     ids = list(customer_ids)
-    gone = execute(sql("DELETE FROM portal_session WHERE customer_id = ANY({ids})", ids=ids))
+    gone = execute(sql("DELETE FROM member_session WHERE customer_id = ANY({ids})", ids=ids))
     # Also what has not been looked at yet, by the address that is about to go.
     return gone + execute(
         sql(
@@ -43,9 +43,9 @@ def export(customer_id: int) -> dict[str, list[dict[str, Any]]]:
                 id=customer_id,
             )
         ),
-        "portal_session": fetch_values(
+        "member_session": fetch_values(
             sql(
-                "SELECT started_at, seen_at, expires_at, user_agent FROM portal_session WHERE customer_id = {id}"
+                "SELECT started_at, seen_at, expires_at, user_agent FROM member_session WHERE customer_id = {id}"
                 " ORDER BY id",
                 id=customer_id,
             )
@@ -57,14 +57,14 @@ def merge(pairs: Pairs, now: datetime) -> Moved:
     """The winners are signed in where the losers were."""
     return {
         "portal_entry": hand_over(pairs, "portal_entry"),
-        "portal_session": hand_over(pairs, "portal_session"),
+        "member_session": hand_over(pairs, "member_session"),
     }
 
 
 def unmerge(given: Return) -> None:
     """The losers' sign-ins and sessions are their own again."""
     give_back(given, "portal_entry", cast="uuid")
-    give_back(given, "portal_session")
+    give_back(given, "member_session")
 
 
 TABLES = (
@@ -77,7 +77,7 @@ TABLES = (
         _("one day after the link has expired"),
     ),
     Held(
-        "portal_session",
+        "member_session",
         _("Browsers in which you are signed in to the member portal"),
         _("so that you need not sign in each time"),
         _("from your browser, when you sign in"),

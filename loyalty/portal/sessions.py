@@ -26,7 +26,7 @@ def begin(customer_id: int, *, user_agent: str | None, now: datetime) -> str:
     secret = secrets.token_urlsafe(32)
     execute(
         sql(
-            "INSERT INTO portal_session (digest, customer_id, started_at, seen_at, expires_at, user_agent)"
+            "INSERT INTO member_session (digest, customer_id, started_at, seen_at, expires_at, user_agent)"
             " VALUES ({digest}, {customer}, {now}, {now}, {ends}, {agent})",
             digest=_digest(secret),
             customer=customer_id,
@@ -42,7 +42,7 @@ def find(secret: str, *, now: datetime) -> Signed | None:
     """Who is signed in with this cookie; notes the visit now and then."""
     rows = fetch(
         sql(
-            "SELECT s.id, s.customer_id, s.seen_at FROM portal_session s JOIN customer c ON c.id = s.customer_id"
+            "SELECT s.id, s.customer_id, s.seen_at FROM member_session s JOIN customer c ON c.id = s.customer_id"
             " WHERE s.digest = {digest} AND s.expires_at > {now}",
             digest=_digest(secret),
             now=now,
@@ -54,7 +54,7 @@ def find(secret: str, *, now: datetime) -> Signed | None:
     if seen_at < now - NOTED_EVERY:
         execute(
             sql(
-                "UPDATE portal_session SET seen_at = {now}, expires_at = {ends} WHERE id = {id}",
+                "UPDATE member_session SET seen_at = {now}, expires_at = {ends} WHERE id = {id}",
                 now=now,
                 ends=now + LASTS,
                 id=session_id,
@@ -65,18 +65,18 @@ def find(secret: str, *, now: datetime) -> Signed | None:
 
 def end(session_id: int) -> None:
     """Sign one browser out."""
-    execute(sql("DELETE FROM portal_session WHERE id = {id}", id=session_id))
+    execute(sql("DELETE FROM member_session WHERE id = {id}", id=session_id))
 
 
 def end_all(customer_id: int) -> int:
     """Sign the person out everywhere; how many browsers."""
-    return execute(sql("DELETE FROM portal_session WHERE customer_id = {id}", id=customer_id))
+    return execute(sql("DELETE FROM member_session WHERE customer_id = {id}", id=customer_id))
 
 
 def count(customer_id: int, *, now: datetime) -> int:
     """In how many browsers the person is signed in."""
     query = sql(
-        "SELECT count(*) FROM portal_session WHERE customer_id = {id} AND expires_at > {now}", id=customer_id, now=now
+        "SELECT count(*) FROM member_session WHERE customer_id = {id} AND expires_at > {now}", id=customer_id, now=now
     )
     return int(fetch(query)[0][0])
 
@@ -85,7 +85,7 @@ def forget_old(*, now: datetime, limit: int) -> int:
     """Delete sessions that are over; how many."""
     return execute(
         sql(
-            "DELETE FROM portal_session WHERE id IN (SELECT id FROM portal_session WHERE expires_at <= {now}"
+            "DELETE FROM member_session WHERE id IN (SELECT id FROM member_session WHERE expires_at <= {now}"
             " ORDER BY expires_at LIMIT {limit} FOR UPDATE SKIP LOCKED)",
             now=now,
             limit=limit,

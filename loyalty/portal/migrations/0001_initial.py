@@ -72,8 +72,8 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'portal session',
                 'verbose_name_plural': 'portal sessions',
-                'db_table': 'portal_session',
-                'constraints': [models.UniqueConstraint(fields=('digest',), name='portal_session_digest')],
+                'db_table': 'member_session',
+                'constraints': [models.UniqueConstraint(fields=('digest',), name='member_session_digest')],
             },
         ),
     ]

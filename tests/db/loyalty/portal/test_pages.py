@@ -126,7 +126,7 @@ def test_data_are_shown_and_taken_along(client: Client, anna: Customer) -> None:
     assert answer.headers["Content-Disposition"] == 'attachment; filename="my-data.zip"'
     with zipfile.ZipFile(io.BytesIO(answer.content)) as file:
         assert {"your-data.pdf", "data.json", "tables/member.csv"} <= set(file.namelist())
-        assert "digest" not in file.read("tables/portal_session.csv").decode()
+        assert "digest" not in file.read("tables/member_session.csv").decode()
 
 
 def test_to_be_forgotten_is_asked_once(client: Client, anna: Customer) -> None:
