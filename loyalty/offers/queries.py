@@ -275,7 +275,8 @@ def running_low() -> list[tuple[str, int, int]]:
     """(key, codes left, threshold) of the pools with a stock of codes that runs low; a bounded look at each."""
     rows = fetch(
         "SELECT p.key, (SELECT count(*) FROM (SELECT FROM voucher v WHERE v.pool_id = p.id AND v.state = 0"
-        " LIMIT (p.definition #>> '{codes,low}')::int) AS few), (p.definition #>> '{codes,low}')::int FROM voucher_pool p"
+        " LIMIT (p.definition #>> '{codes,low}')::int) AS few), (p.definition #>> '{codes,low}')::int"
+        " FROM voucher_pool p"
         " WHERE p.state = 'active' AND p.definition #>> '{codes,type}' = 'imported'"
         " AND (p.definition #>> '{codes,low}')::int > 0 ORDER BY p.key"
     )
