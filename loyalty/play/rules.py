@@ -139,17 +139,22 @@ def _prizes(table: Table) -> Section:
     return Section(gettext("What can be won"), paragraphs, items)
 
 
+def _blocks(digits: str) -> str:
+    """Hexadecimal digits in blocks of eight, which fit onto any screen."""
+    return " ".join(digits[start : start + 8] for start in range(0, len(digits), 8))
+
+
 def _drawing(table: Table, over: bool) -> Section:
     paragraphs = [
         gettext(
             "A computer draws on our server. Every draw follows from a secret number that was fixed before the game and"
             " from the number of the play, so neither you nor we can choose it."
         ),
-        gettext("The secret's fingerprint (SHA-256): %(hash)s") % {"hash": commitment_of(table.game)},
+        gettext("The secret's fingerprint (SHA-256): %(hash)s") % {"hash": _blocks(commitment_of(table.game))},
     ]
     if over:
         secret = bytes(table.game.secret).hex()
-        paragraphs.append(gettext("The game is over; the secret was: %(secret)s") % {"secret": secret})
+        paragraphs.append(gettext("The game is over; the secret was: %(secret)s") % {"secret": _blocks(secret)})
     else:
         paragraphs.append(gettext("After the game the secret is published here, so that every draw can be checked."))
     return Section(gettext("How it is drawn"), paragraphs)

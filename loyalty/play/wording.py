@@ -12,7 +12,7 @@ from loyalty.program.wording import number
 def percent(odds: Decimal) -> str:
     """`2.5 %`, or `1 in 20,000` where percent would be hard to read."""
     if odds >= Decimal("0.001"):
-        return f"{number(odds * 100)} %"
+        return f"{number(odds * 100)}\u00a0%"
     return gettext("1 in %(n)s") % {"n": number_format(round(1 / odds), force_grouping=True)}
 
 
