@@ -102,7 +102,7 @@ def _value(column: Column, canary: str) -> Any:
     if kind == "uuid":
         return uuid.uuid4()
     if kind == "bytea":
-        return canary.encode()
+        return f"{canary} {number}".encode()
     if kind.endswith("[]"):
         return []
     raise AssertionError(f"what is a {kind}?")

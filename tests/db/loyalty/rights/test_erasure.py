@@ -41,6 +41,10 @@ GIVEN: dict[str, dict[str, Any]] = {
     "offer_use": {"state": "redeemed"},
     "offer_reservation": {"state": "redeemed", "currency": "EUR"},
     "enrollment": {"status": 1},
+    # What was played, won and redeemed stays as nobody's: the game, the prize, the state.
+    "game_play": {"outcome": "lost"},
+    "prize_award": {"origin": "game", "kind": "points", "prize": "{}", "state": "given"},
+    "reward_redemption": {"state": "delivered", "source": "shop", "currency": "EUR"},
     "rights_request": {
         **dict.fromkeys(("filed_by", "identity_checked_by", "closed_by"), "ada"),
         "kind": "access",
