@@ -91,9 +91,9 @@ def _flows(found: list[BookMonth]) -> Chart:
     return columns(
         _labels(found),
         [
-            Series(gettext("issued"), [float(one.issued) for one in found]),
-            Series(gettext("spent"), [float(one.spent) for one in found]),
-            Series(gettext("expired"), [float(one.expired) for one in found]),
+            Series(gettext("Issued"), [float(one.issued) for one in found]),
+            Series(gettext("Spent"), [float(one.spent) for one in found]),
+            Series(gettext("Expired"), [float(one.expired) for one in found]),
         ],
     )
 

@@ -16,6 +16,11 @@ def number(value: Any) -> str:
     return number_format(exact.quantize(Decimal(1)) if exact == exact.to_integral_value() else exact)
 
 
+def form(value: Any) -> int:
+    """What `ngettext` chooses by: only one is one, fractions are many."""
+    return 1 if Decimal(str(value)) == 1 else 2
+
+
 def lines(only: Lines, without: Lines) -> str:
     """` on brand Acme, except category books`, or nothing."""
     said = ""

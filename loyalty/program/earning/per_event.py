@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Any
 
-from django.utils.translation import gettext
+from django.utils.translation import ngettext
 from pydantic import BeforeValidator, Field
 
 from loyalty.events.names import fold, is_name
@@ -54,9 +54,17 @@ class PerEvent:
 
     def sentence(self, parameters: Parameters) -> str:
         said = {"points": wording.number(parameters.points), "event": parameters.event}
+        n = wording.form(parameters.points)
         if not parameters.where:
-            return gettext("%(points)s points for each “%(event)s”") % said
-        return gettext("%(points)s points for each “%(event)s” with fitting properties") % said
+            return ngettext("%(points)s point for each “%(event)s”", "%(points)s points for each “%(event)s”", n) % said
+        return (
+            ngettext(
+                "%(points)s point for each “%(event)s” with fitting properties",
+                "%(points)s points for each “%(event)s” with fitting properties",
+                n,
+            )
+            % said
+        )
 
     def events(self, parameters: Parameters) -> Sequence[str]:
         return (parameters.event,)

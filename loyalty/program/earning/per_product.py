@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Any
 
-from django.utils.translation import gettext
+from django.utils.translation import ngettext
 from pydantic import Field, model_validator
 
 from loyalty.kit.sql import Sql, sql
@@ -50,7 +50,10 @@ class PerProduct:
         }
 
     def sentence(self, parameters: Parameters) -> str:
-        return gettext("%(points)s points for every piece%(lines)s") % {
+        n = wording.form(parameters.points)
+        return ngettext(
+            "%(points)s point for every piece%(lines)s", "%(points)s points for every piece%(lines)s", n
+        ) % {
             "points": wording.number(parameters.points),
             "lines": wording.lines(parameters.only, parameters.without),
         }

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from django.utils.translation import gettext
+from django.utils.translation import ngettext
 from pydantic import Field
 
 from loyalty.kit.sql import Sql, sql
@@ -49,10 +49,23 @@ class PerPurchase:
         }
 
     def sentence(self, parameters: Parameters) -> str:
+        n = wording.form(parameters.points)
         templates = {
-            "gross": gettext("%(points)s points for every %(per)s spent%(lines)s"),
-            "net": gettext("%(points)s points for every %(per)s spent without tax%(lines)s"),
-            "margin": gettext("%(points)s points for every %(per)s of margin%(lines)s"),
+            "gross": ngettext(
+                "%(points)s point for every %(per)s spent%(lines)s",
+                "%(points)s points for every %(per)s spent%(lines)s",
+                n,
+            ),
+            "net": ngettext(
+                "%(points)s point for every %(per)s spent without tax%(lines)s",
+                "%(points)s points for every %(per)s spent without tax%(lines)s",
+                n,
+            ),
+            "margin": ngettext(
+                "%(points)s point for every %(per)s of margin%(lines)s",
+                "%(points)s points for every %(per)s of margin%(lines)s",
+                n,
+            ),
         }
         return templates[parameters.basis] % {
             "points": wording.number(parameters.points),
