@@ -227,7 +227,12 @@ ENVIRONMENT_LABEL = os.environ.get("ENVIRONMENT_LABEL") or (_("One machine") if 
 
 # The sidebar of the admin: (page, title, Material symbol, permission); everybody sees what their permissions open.
 SIDEBAR = [
-    ("", [("admin:index", _("Dashboard"), "space_dashboard", "")]),
+    (
+        "",
+        [
+            ("admin:index", _("Dashboard"), "space_dashboard", ""),
+        ],
+    ),
     (
         _("People"),
         [
@@ -235,17 +240,29 @@ SIDEBAR = [
             ("admin:segments_segment_changelist", _("Segments"), "filter_alt", "segments.view_segment"),
             ("admin:segments_customerlist_changelist", _("Lists"), "list_alt", "segments.view_customerlist"),
             ("admin:insights_rfm", _("RFM"), "grid_on", "insights.view_customerinsight"),
+            ("admin:events_eventtype_changelist", _("Events"), "bolt", "events.view_eventtype"),
+        ],
+    ),
+    (
+        _("Consent and rights"),
+        [
             ("admin:consent_consententry_changelist", _("Consent"), "verified_user", "consent.view_consententry"),
             ("admin:consent_optinrequest_changelist", _("Double opt-ins"), "how_to_reg", "consent.view_optinrequest"),
             ("admin:consent_topic_changelist", _("Topics"), "interests", "consent.view_topic"),
             ("admin:tracking_silent", _("Silent consents"), "hourglass_empty", "consent.view_consentage"),
             ("admin:consent_suppression_changelist", _("Suppressions"), "block", "consent.view_suppression"),
             ("admin:rights_rightsrequest_changelist", _("Requests"), "gavel", "rights.view_rightsrequest"),
-            ("admin:customers_customermerge_changelist", _("Joined people"), "merge", "customers.view_customermerge"),
+        ],
+    ),
+    (
+        _("Data"),
+        [
+            ("admin:customers_quality", _("Data quality"), "fact_check", "customers.view_customer"),
             ("admin:customers_attribute_changelist", _("Attributes"), "sell", "customers.view_attribute"),
             ("admin:customers_source_changelist", _("Sources"), "input", "customers.view_source"),
-            ("admin:customers_quality", _("Data quality"), "fact_check", "customers.view_customer"),
-            ("admin:events_eventtype_changelist", _("Events"), "bolt", "events.view_eventtype"),
+            ("admin:customers_customermerge_changelist", _("Joined people"), "merge", "customers.view_customermerge"),
+            ("admin:customers_importjob_changelist", _("Imports"), "upload_file", "customers.view_importjob"),
+            ("admin:events_website_changelist", _("Websites"), "language", "events.view_website"),
         ],
     ),
     (
@@ -254,22 +271,45 @@ SIDEBAR = [
             ("admin:program_program_changelist", _("Program"), "loyalty", "program.view_program"),
             ("admin:program_member_changelist", _("Members"), "card_membership", "program.view_member"),
             ("admin:program_adjustment_changelist", _("Corrections"), "fact_check", "program.view_adjustment"),
+            ("admin:program_review_changelist", _("Members to look into"), "policy", "program.view_review"),
+            ("admin:program_referral_changelist", _("Friends"), "group_add", "program.view_referral"),
+            ("admin:program_household_changelist", _("Households"), "family_restroom", "program.view_household"),
+            ("admin:program_pointsorder_changelist", _("Orders of points"), "pending_actions", "program.view_pointsorder"),
+            ("admin:finance_overview", _("Points in the books"), "account_balance", "finance.view_bookmonth"),
+        ],
+    ),
+    (
+        _("Rewards and offers"),
+        [
+            ("admin:rewards_reward_changelist", _("Rewards"), "redeem", "rewards.view_reward"),
+            ("admin:rewards_board", _("Redeemed rewards"), "local_shipping", "rewards.view_redemption"),
+            ("admin:offers_offer_changelist", _("Offers"), "local_offer", "offers.view_offer"),
+            ("admin:offers_voucherpool_changelist", _("Vouchers"), "confirmation_number", "offers.view_voucherpool"),
             ("admin:play_challenge_changelist", _("Challenges"), "flag", "play.view_challenge"),
             ("admin:play_stampcard_changelist", _("Stamp cards"), "approval", "play.view_stampcard"),
             ("admin:play_game_changelist", _("Games"), "casino", "play.view_game"),
             ("admin:play_badge_changelist", _("Badges"), "workspace_premium", "play.view_badge"),
             ("admin:play_award_changelist", _("Prizes won"), "celebration", "play.view_award"),
+        ],
+    ),
+    (
+        _("Stores and cards"),
+        [
             ("admin:cards_card_changelist", _("Cards"), "credit_card", "cards.view_card"),
             ("admin:cards_cardseries_changelist", _("Card series"), "style", "cards.view_cardseries"),
+            ("admin:checkout_store_changelist", _("Stores"), "storefront", "checkout.view_store"),
             (
                 "admin:checkout_unmatchedreceipt_changelist",
                 _("Receipts without a card"),
                 "receipt",
                 "checkout.view_unmatchedreceipt",
             ),
-            ("admin:checkout_store_changelist", _("Stores"), "storefront", "checkout.view_store"),
             ("admin:portal_entryrequest_changelist", _("Portal sign-ins"), "login", "portal.view_entryrequest"),
-            ("admin:finance_overview", _("Points in the books"), "account_balance", "finance.view_bookmonth"),
+        ],
+    ),
+    (
+        _("Partners"),
+        [
             ("admin:partners_partner_changelist", _("Partners"), "handshake", "partners.view_partner"),
             ("admin:partners_statement_changelist", _("Statements"), "receipt_long", "partners.view_statement"),
             ("admin:partners_partnertransfer_changelist", _("Transfers"), "move_up", "partners.view_partnertransfer"),
@@ -280,15 +320,6 @@ SIDEBAR = [
                 "partners.view_foreignprogram",
             ),
             ("admin:partners_calculator", _("Join or own"), "calculate", "partners.view_partner"),
-            (
-                "admin:offers_voucherpool_changelist",
-                _("Vouchers"),
-                "confirmation_number",
-                "offers.view_voucherpool",
-            ),
-            ("admin:offers_offer_changelist", _("Offers"), "local_offer", "offers.view_offer"),
-            ("admin:rewards_reward_changelist", _("Rewards"), "redeem", "rewards.view_reward"),
-            ("admin:rewards_board", _("Redeemed rewards"), "local_shipping", "rewards.view_redemption"),
         ],
     ),
     (
@@ -313,8 +344,6 @@ SIDEBAR = [
         [
             ("admin:local_operations", _("Queues and chores"), "conveyor_belt", "local.view_chorestate"),
             ("admin:local_mailbox", _("Mailbox"), "inbox", "local.view_mailbox"),
-            ("admin:events_website_changelist", _("Websites"), "language", "events.view_website"),
-            ("admin:customers_importjob_changelist", _("Imports"), "upload_file", "customers.view_importjob"),
             ("admin:access_apikey_changelist", _("API keys"), "key", "access.view_apikey"),
             ("admin:auth_user_changelist", _("Users"), "person", "auth.view_user"),
             ("admin:auth_group_changelist", _("Roles"), "badge", "auth.view_group"),

@@ -10,12 +10,15 @@ from django.urls import reverse
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
-    """Groups of links as the theme wants them; groups without a link for this user are left out."""
+    """Groups of links as the theme wants them; groups without a link for this user are left out.
+
+    Forty entries at once are no help: a group opens by its title, and by itself where the user is in it.
+    """
     groups: list[dict[str, Any]] = []
     for title, entries in settings.SIDEBAR:
         items = list(_items(request, entries))
         if items:
-            groups.append({"title": title, "separator": bool(groups), "items": items})
+            groups.append({"title": title, "items": items})
     return groups
 
 

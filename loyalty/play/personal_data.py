@@ -212,7 +212,8 @@ def unmerge(given: Return) -> None:
             sql(
                 "DELETE FROM game_player p USING jsonb_populate_recordset(NULL::game_player, {rows}::jsonb) r"
                 " WHERE p.customer_id = {winner} AND p.game_id = r.game_id AND p.used = 0 AND p.earned = 0"
-                " AND NOT EXISTS (SELECT FROM game_play y WHERE y.customer_id = p.customer_id AND y.game_id = p.game_id)",
+                " AND NOT EXISTS (SELECT FROM game_play y WHERE y.customer_id = p.customer_id"
+                " AND y.game_id = p.game_id)",
                 rows=json.dumps(list(rows)),
                 winner=given.winner,
             )
