@@ -274,7 +274,12 @@ SIDEBAR = [
             ("admin:program_review_changelist", _("Members to look into"), "policy", "program.view_review"),
             ("admin:program_referral_changelist", _("Friends"), "group_add", "program.view_referral"),
             ("admin:program_household_changelist", _("Households"), "family_restroom", "program.view_household"),
-            ("admin:program_pointsorder_changelist", _("Orders of points"), "pending_actions", "program.view_pointsorder"),
+            (
+                "admin:program_pointsorder_changelist",
+                _("Orders of points"),
+                "pending_actions",
+                "program.view_pointsorder",
+            ),
             ("admin:finance_overview", _("Points in the books"), "account_balance", "finance.view_bookmonth"),
         ],
     ),
