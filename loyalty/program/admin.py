@@ -8,7 +8,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import path, reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
@@ -18,7 +18,7 @@ from loyalty.customers.queries import find
 from loyalty.kit.admin import Act, ReadOnlyAdmin, localized
 from loyalty.kit.clock import now
 from loyalty.kit.panels import Panel, customer_panel
-from loyalty.program import operations, queries, wording
+from loyalty.program import companion_admin, operations, queries, wording
 from loyalty.program.definition import Expiry
 from loyalty.program.models import Adjustment, Member, Program
 from loyalty.program.setup import Setup, load
@@ -48,6 +48,10 @@ class ProgramAdmin(ReadOnlyAdmin):
     panel_template = "admin/program/program.html"
     empty_text = _("No program yet: write it as a document of kind program and apply it.")
 
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(companion_admin.tier_preview)
+        return [path("<path:object_id>/tiers/", view, name="program_program_tiers"), *super().get_urls()]
+
     @display(description=_("name"), ordering="key")
     def title(self, program: Program) -> str:
         return localized(program.name, program.key)
@@ -61,6 +65,7 @@ class ProgramAdmin(ReadOnlyAdmin):
         moved = queries.flows_of_points(setup, since=instant - timedelta(days=FLOW_DAYS))
         return {
             "title": localized(obj.name, obj.key),
+            "preview_url": reverse("admin:program_program_tiers", args=[obj.pk]),
             "currency": setup.document.currency,
             "days": FLOW_DAYS,
             "rules": [

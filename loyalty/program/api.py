@@ -14,6 +14,8 @@ from loyalty.kit.errors import ApiError
 from loyalty.kit.periods import Period
 from loyalty.kit.problems import Problem, Problems
 from loyalty.program import holds, movements, operations, queries, wording
+from loyalty.program.addressing import known, member_of, there
+from loyalty.program.companion_calls import router as companions
 from loyalty.program.models import Member
 from loyalty.program.setup import Setup, load, load_all
 from loyalty.program.shapes import (
@@ -30,27 +32,8 @@ from loyalty.program.shapes import (
 )  # fmt: skip
 
 router = Router(tags=["loyalty"])
+router.add_router("", companions)
 READ, WRITE = ApiAuth("loyalty:read"), ApiAuth("loyalty:write")
-
-
-def _there(program: str | None) -> Setup:
-    """The program in which something is looked for by its address: without it nothing is there."""
-    try:
-        return load(program)
-    except Problems as error:
-        raise Http404(str(error)) from None
-
-
-def _member(external_id: str, setup: Setup) -> Member:
-    return _known(external_id, setup, f"The customer {external_id!r} is no member of {setup.key}.")
-
-
-def _known(reference: str | dict[str, str], setup: Setup, sentence: str) -> Member:
-    customer_id = customers.resolve([reference])[0]
-    found = None if customer_id is None else queries.member_of(customer_id, program_id=setup.id)
-    if found is None:
-        raise Http404(sentence)
-    return found
 
 
 def _shown(member: Member, setup: Setup, external_id: str | None) -> dict[str, Any]:
@@ -82,15 +65,15 @@ def join(request: HttpRequest, body: Whose) -> dict[str, Any]:
 
 @router.get("/loyalty/members/{external_id}", auth=READ, response=MemberOut, summary="A member")
 def read_member(request: HttpRequest, external_id: str, program: str | None = None) -> dict[str, Any]:
-    setup = _there(program)
-    return _shown(_member(external_id, setup), setup, external_id)
+    setup = there(program)
+    return _shown(member_of(external_id, setup), setup, external_id)
 
 
 @router.delete("/loyalty/members/{external_id}", auth=WRITE, response=MemberOut, summary="Leave")
 def leave(request: HttpRequest, external_id: str, program: str | None = None) -> dict[str, Any]:
     """Nothing more is earned; what is there can be spent until it expires."""
-    setup = _there(program)
-    member = _member(external_id, setup)
+    setup = there(program)
+    member = member_of(external_id, setup)
     operations.leave(member_id=member.pk, setup=setup, now=clock.now())
     member.refresh_from_db()
     return _shown(member, setup, external_id)
@@ -98,35 +81,35 @@ def leave(request: HttpRequest, external_id: str, program: str | None = None) ->
 
 @router.get("/loyalty/members/{external_id}/balance", auth=READ, response=BalancesOut, summary="A member's points")
 def read_balance(request: HttpRequest, external_id: str, program: str | None = None) -> dict[str, Any]:
-    setup = _there(program)
-    member = _member(external_id, setup)
+    setup = there(program)
+    member = member_of(external_id, setup)
     return {"program": setup.key, "balances": queries.balances(member.pk, setup=setup, now=clock.now())}
 
 
 @router.get("/loyalty/members/{external_id}/ledger", auth=READ, summary="Every movement of a member's points")
 def read_ledger(request: HttpRequest, external_id: str, query: Query[LedgerQuery]) -> dict[str, Any]:
     """Newest first; pass on `next` as `after` until it is null. Each entry names the account it leaves and reaches."""
-    member = _member(external_id, _there(query.program))
+    member = member_of(external_id, there(query.program))
     page = queries.ledger(member.pk, after=query.after, limit=query.limit)
     return {"entries": page.rows, "next": page.next}
 
 
 @router.get("/loyalty/members/{external_id}/lots", auth=READ, summary="Points that a member has, by expiry")
 def read_lots(request: HttpRequest, external_id: str, program: str | None = None) -> dict[str, Any]:
-    return {"lots": queries.lots(_member(external_id, _there(program)).pk)}
+    return {"lots": queries.lots(member_of(external_id, there(program)).pk)}
 
 
 @router.get("/loyalty/members/{external_id}/tier", auth=READ, summary="A member's tier and the way to the next")
 def read_tier(request: HttpRequest, external_id: str, program: str | None = None) -> dict[str, Any]:
-    setup = _there(program)
-    return queries.tier_progress(_member(external_id, setup), setup=setup, now=clock.now())
+    setup = there(program)
+    return queries.tier_progress(member_of(external_id, setup), setup=setup, now=clock.now())
 
 
 @router.put("/loyalty/members/{external_id}/tier", auth=WRITE, summary="Give a tier by hand")
 def set_tier(request: HttpRequest, external_id: str, body: TierIn) -> dict[str, Any]:
     """Kept until `until` whatever the points; afterwards, or without, as the rules say."""
-    setup = _there(body.program)
-    member = _member(external_id, setup)
+    setup = there(body.program)
+    member = member_of(external_id, setup)
     operations.set_tier(member_id=member.pk, tier=body.tier, until=body.until, setup=setup, now=clock.now())
     member.refresh_from_db()
     return queries.tier_progress(member, setup=setup, now=clock.now())
@@ -140,8 +123,8 @@ def _moved(booked: movements.Booked, member_id: int, setup: Setup) -> dict[str, 
 
 @router.post("/loyalty/members/{external_id}/spend", auth=WRITE, response=PointsOut, summary="Spend points")
 def spend(request: HttpRequest, external_id: str, body: PointsIn) -> dict[str, Any]:
-    setup = _there(body.program)
-    member = _member(external_id, setup)
+    setup = there(body.program)
+    member = member_of(external_id, setup)
     booked = movements.spend(
         setup=setup, member_id=member.pk, wallet=body.wallet, points=body.points, reason=body.reason, now=clock.now()
     )
@@ -151,8 +134,8 @@ def spend(request: HttpRequest, external_id: str, body: PointsIn) -> dict[str, A
 @router.post("/loyalty/members/{external_id}/holds", auth=WRITE, response=PointsOut, summary="Hold points for a while")
 def hold(request: HttpRequest, external_id: str, body: HoldIn) -> dict[str, Any]:
     """`booking` is the hold: capture takes the points for good, release lets them go, as does time."""
-    setup = _there(body.program)
-    member = _member(external_id, setup)
+    setup = there(body.program)
+    member = member_of(external_id, setup)
     try:
         seconds = Period.parse(body.lasts).seconds or 0
     except ValueError as error:
@@ -174,7 +157,7 @@ def _settled(hold_id: int, *, capture: bool) -> dict[str, Any]:
     if owner is None:
         raise Http404(f"There is no hold {hold_id}.")
     member_id, program = owner
-    setup = _there(program)
+    setup = there(program)
     booked = holds.settle_hold(hold_id, capture=capture, setup=setup, now=clock.now())
     return _moved(booked, member_id, setup)
 
@@ -192,9 +175,9 @@ def release_hold(request: HttpRequest, hold_id: int) -> dict[str, Any]:
 @router.post("/loyalty/members/{external_id}/transfer", auth=WRITE, response=PointsOut, summary="Hand points on")
 def transfer(request: HttpRequest, external_id: str, body: TransferIn) -> dict[str, Any]:
     """They keep their dates. Only in wallets that allow it, and up to their limit a day."""
-    setup = _there(body.program)
-    member = _member(external_id, setup)
-    taker = _known(body.to, setup, "The receiver is no member of the program.")
+    setup = there(body.program)
+    member = member_of(external_id, setup)
+    taker = known(body.to, setup, "The receiver is no member of the program.")
     booked = movements.transfer(
         setup=setup,
         giver_id=member.pk,
@@ -210,10 +193,10 @@ def transfer(request: HttpRequest, external_id: str, body: TransferIn) -> dict[s
 @router.post("/loyalty/members/{external_id}/adjustments", auth=WRITE, summary="Ask for a correction")
 def ask_adjustment(request: HttpRequest, external_id: str, body: AdjustIn) -> dict[str, Any]:
     """Nothing is booked until a second person approves it in the admin."""
-    setup = _there(body.program)
+    setup = there(body.program)
     key: Any = request.auth  # type: ignore[attr-defined]
     found = operations.request_adjustment(
-        member_id=_member(external_id, setup).pk,
+        member_id=member_of(external_id, setup).pk,
         wallet=body.wallet,
         points=body.points,
         reason=body.reason,
@@ -248,7 +231,7 @@ def read_programs(request: HttpRequest) -> dict[str, Any]:
 
 @router.get("/loyalty/tiers", auth=READ, summary="The tiers of a program")
 def read_tiers(request: HttpRequest, program: str | None = None) -> dict[str, Any]:
-    setup = _there(program)
+    setup = there(program)
     counts = queries.tier_counts(setup.id)
     return {
         "tiers": [

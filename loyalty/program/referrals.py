@@ -50,6 +50,11 @@ def rule_of(setup: Setup) -> Any:
     return found.parameters
 
 
+def code_if_any(member_id: int) -> str | None:
+    """The member's code, None before it was made."""
+    return ReferralCode.objects.filter(member_id=member_id).values_list("code", flat=True).first()
+
+
 @transaction.atomic
 def code_of(member_id: int, *, now: datetime) -> str:
     """The member's code, made when it is first asked for."""
