@@ -1,4 +1,4 @@
-"""The demo's story: real purchases become a timeline, a segment, a flow, mails, clicks, orders and credit.
+"""The demo's story: real purchases become a timeline, points, a segment, a flow, mails, clicks, orders and credit.
 
 It uses only what any user has: the import commands, `apply`, the operations behind the admin's buttons, the public
 URLs.
@@ -6,16 +6,13 @@ The site's own workers do the rest while it looks on.
 """
 
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TextIO
 
 from django.conf import settings
-from django.core.management import call_command
-from django.db import connection
 
 from campaigns.attribution import queries as attribution
 from campaigns.attribution.report import Report
@@ -24,6 +21,8 @@ from campaigns.flows import operations as flows
 from campaigns.flows import queries as flow_queries
 from campaigns.flows.models import Enrollment, Flow, FlowRun
 from campaigns.gallery import cdnow
+from campaigns.gallery.club import Club
+from campaigns.gallery.stage import Stage, run_quietly
 from campaigns.segments.models import Segment
 from loyalty.access.operations import create_api_key
 from loyalty.consent.entries import ConsentEntry
@@ -41,7 +40,6 @@ FLOW, GOAL, SEGMENT = "winback", "repurchase", "lapsing"
 MARKETING_SHARE, TRACKING_SHARE = 0.8, 0.7
 SEED = 1998
 CONSENT_BATCH = 5_000
-PATIENCE_SECONDS = 120
 # Mails that are looked at in each round: enough for a report, few enough to be done before the flow goes on.
 READ_AT_MOST = 2_000
 
@@ -52,6 +50,8 @@ class Scenario:
     def __init__(self, *, site: str, say: Callable[[str], None]) -> None:
         self.site = site
         self.say = say
+        self.stage = Stage(say)
+        self.club = Club(self.stage)
         self.mailbox = Mailbox(settings.SINK_DIR)
         self.readers = Readers(self.mailbox, site=site, seed=SEED)
         self.readers.seen = self.mailbox.count()
@@ -64,6 +64,7 @@ class Scenario:
         self.bring_people()
         self.bring_consents()
         self.bring_purchases()
+        self.club.open()
         self.publish()
         self.read("first mails", Habits())
         self.read("reminders", Habits(opens=0.4, clicks=0.2))
@@ -71,19 +72,19 @@ class Scenario:
         return self.report()
 
     def bring_people(self) -> None:
-        with self._step("customers of the CDNOW log imported"), _csv(cdnow.write_customers) as path:
-            call_command("import_customers", path, stdout=_Quiet())
+        with self.stage.step("customers of the CDNOW log imported"), _csv(cdnow.write_customers) as path:
+            run_quietly("import_customers", path)
         self.say(f"  {Customer.objects.count():,} customers")
 
     def bring_purchases(self) -> None:
         done = "their purchases imported, dates moved so that the last is today"
-        with self._step(done), _csv(cdnow.write_events) as path:
-            call_command("import_events", path, shift_to_now=True, stdout=_Quiet())
+        with self.stage.step(done), _csv(cdnow.write_events) as path:
+            run_quietly("import_events", path, shift_to_now=True)
         rows = fetch("SELECT count(*) FROM event e JOIN event_type t ON t.id = e.type_id WHERE t.name = 'purchase'")
         self.say(f"  {rows[0][0]:,} purchases in the timeline")
 
     def bring_consents(self) -> None:
-        with self._step("consents recorded (80 % marketing, 70 % of these tracking), with source and time"):
+        with self.stage.step("consents recorded (80 % marketing, 70 % of these tracking), with source and time"):
             at = now() - timedelta(days=400)
             entries = []
             for customer_id in Customer.objects.filter(external_id__startswith="cdnow-").values_list("id", flat=True):
@@ -103,20 +104,20 @@ class Scenario:
         """Bring the playbook in and let the flow run."""
         self.began = now()
         members = Segment.objects.filter(key=SEGMENT, member_count__gt=0)
-        with self._step(f"playbook applied, segment {SEGMENT!r} built"):
-            call_command("apply", str(PLAYBOOK), stdout=_Quiet())
-            self._wait(members.exists, "the segment to be built")
+        with self.stage.step(f"playbook applied, segment {SEGMENT!r} built"):
+            run_quietly("apply", str(PLAYBOOK))
+            self.stage.wait(members.exists, "the segment to be built")
         self.say(f"  {members.get().member_count:,} members")
-        with self._step(f"flow {FLOW!r} published, first mails sent"):
+        with self.stage.step(f"flow {FLOW!r} published, first mails sent"):
             if Flow.objects.get(key=FLOW).state == Flow.State.DRAFT:
                 flows.publish(key=FLOW, now=now())
-            self._wait(FlowRun.objects.filter(finished_at__isnull=False).exists, "everybody to come in")
-            self._wait(Message.objects.exists, "the first messages")
-            self._wait(lambda: self._pending() == 0, "the first mails to be sent")
+            self.stage.wait(FlowRun.objects.filter(finished_at__isnull=False).exists, "everybody to come in")
+            self.stage.wait(Message.objects.exists, "the first messages")
+            self.stage.wait(lambda: self._pending() == 0, "the first mails to be sent")
 
     def read(self, what: str, habits: Habits) -> None:
         """Readers work through what came, order, and the rest of the flow goes on."""
-        with self._step(f"readers at work on the {what}, through {self.site}"):
+        with self.stage.step(f"readers at work on the {what}, through {self.site}"):
             self.readers.habits = habits
             reading = self.readers.read_new(at_most=READ_AT_MOST)
             # Some buy without any click: the report must not credit them to a message.
@@ -128,9 +129,11 @@ class Scenario:
             f" over {value:,.2f}, {reading.unsubscribed:,} unsubscribed, {reading.refused:,} refused"
         )
         if what == "first mails":
-            with self._step("the waits of the flow ended, reminders sent"):
-                self._wait(lambda: not self._waiting(), "the waits to end")
-                self._wait(lambda: self._pending() == 0, "the reminders to be sent")
+            # While the flow rests.
+            self.club.live()
+            with self.stage.step("the waits of the flow ended, reminders sent"):
+                self.stage.wait(lambda: not self._waiting(), "the waits to end")
+                self.stage.wait(lambda: self._pending() == 0, "the reminders to be sent")
 
     def _order(self, addresses: list[str]) -> tuple[int, float]:
         tag = f"demo-{now():%Y%m%d%H%M%S}"
@@ -146,9 +149,9 @@ class Scenario:
 
     def settle(self) -> None:
         """Until no event waits for anybody and every conversion is credited."""
-        with self._step("credit computed"):
-            self._wait(lambda: not fetch("SELECT 1 FROM event_queue LIMIT 1"), "the event queue to be empty")
-            self._wait(lambda: self._reconciled(), "every conversion to be credited")
+        with self.stage.step("credit computed"):
+            self.club.settle()
+            self.stage.wait(lambda: self._reconciled(), "every conversion to be credited")
 
     def _reconciled(self) -> bool:
         found = self._credit().reconciliation
@@ -170,6 +173,7 @@ class Scenario:
             "difference": self.mailbox.count() - sent,
             "orders": self.ordered,
             "revenue": self.revenue,
+            "club": self.club.report(),
         }
 
     def _pending(self) -> int:
@@ -178,37 +182,12 @@ class Scenario:
     def _waiting(self) -> bool:
         return Enrollment.objects.filter(flow__key=FLOW, status=Enrollment.Status.ACTIVE).exists()
 
-    def _wait(self, done: Callable[[], bool], what: str) -> None:
-        began = time.monotonic()
-        while not done():
-            if time.monotonic() - began > PATIENCE_SECONDS:
-                raise TimeoutError(f"waited {PATIENCE_SECONDS} s in vain for {what}; see the workers' lines above")
-            time.sleep(0.3)
-
-    @contextmanager
-    def _step(self, what: str) -> Any:
-        began = time.monotonic()
-        yield
-        self.say(f"{what} ({time.monotonic() - began:.1f} s)")
-        connection.close_if_unusable_or_obsolete()
-
 
 @contextmanager
-def _csv(write: Callable[[TextIO], int]) -> Any:
+def _csv(write: Callable[[TextIO], int]) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         # The same name and bytes each time: the import knows a file by its digest.
         path = Path(folder) / "cdnow.csv"
         with path.open("w", newline="") as out:
             write(out)
         yield str(path)
-
-
-class _Quiet:
-    """Takes what a command prints; the demo tells its own story."""
-
-    def write(self, text: str) -> None: ...
-
-    def flush(self) -> None: ...
-
-    def isatty(self) -> bool:
-        return False

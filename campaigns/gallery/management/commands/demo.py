@@ -12,7 +12,8 @@ from loyalty.local.site import Address, Site
 
 class Command(BaseCommand):
     help = (
-        "Start everything, import the CDNOW purchase log, run a win-back flow with simulated readers, and report. "
+        "Start everything, import the CDNOW purchase log, open a loyalty program, run a win-back flow with simulated "
+        "readers, and report. "
         "Stays up; with --once it ends by itself, exit status 0 when every total reconciles and verify finds nothing."
     )
     requires_system_checks = []
@@ -54,8 +55,12 @@ def tell(address: Address, *, stays: bool) -> int:
         say(str(error))
         broken = True
     whole = figures["credit"]["last_touch"].reconciliation
-    right = (
-        not broken and not figures["difference"] and not whole.conversions_difference and not whole.revenue_difference
+    right = not (
+        broken
+        or figures["difference"]
+        or whole.conversions_difference
+        or whole.revenue_difference
+        or figures["club"]["uncounted"]
     )
     say("everything reconciles" if right else "something does not reconcile, see above")
     if stays:
@@ -77,9 +82,22 @@ def summary(figures: dict[str, Any]) -> list[str]:
         f"Mail sink: {figures['sink']:,} accepted, difference to sent: {figures['difference']}",
         f"Orders placed by readers: {figures['orders']:,}, {figures['revenue']:,.2f} USD",
     ]
+    lines += club_lines(figures["club"])
     for model, report in figures["credit"].items():
         lines += ["", f"Credit by {model.replace('_', ' ')}:"] + credit_lines(report)
     return [*lines, ""]
+
+
+def club_lines(club: dict[str, Any]) -> list[str]:
+    """The loyalty program as lines."""
+    money = club["currency"]
+    return [
+        f"Members: {club['members']:,}; purchases of the last year not counted exactly once: {club['uncounted']:,}",
+        f"Points: {club['issued']:,} issued, {club['spent']:,} spent on {club['redemptions']:,} rewards,"
+        f" {club['expired']:,} expired, {club['outstanding']:,} outstanding, worth {club['worth']:,.2f} {money};"
+        f" liability in the books {club['liability']:,.2f} {money}",
+        f"Rose to a better tier since: {club['congratulated']:,} members; figures of data quality: {club['quality']:,}",
+    ]
 
 
 def credit_lines(report: Report) -> list[str]:
@@ -99,12 +117,26 @@ def credit_lines(report: Report) -> list[str]:
 
 def where_to_look(address: Address) -> list[str]:
     """For people who want to see more."""
+    from django.urls import reverse
+
+    from campaigns.gallery.club import somebody
+
+    pages = [
+        ("mailbox", "admin:local_mailbox"),
+        ("report", "admin:attribution_report"),
+        ("program", "admin:program_program_changelist"),
+        ("members", "admin:program_member_changelist"),
+        ("rewards", "admin:rewards_board"),
+        ("books", "admin:finance_overview"),
+        ("RFM", "admin:insights_rfm"),
+        ("quality", "admin:customers_quality"),
+    ]
     return [
         "",
         "Where to look:",
         f"  admin     {address.url}/admin/   login {address.login} / {address.password}",
-        f"  mailbox   {address.url}/admin/local/mailbox/",
-        f"  report    {address.url}/admin/attribution/report/",
+        *(f"  {title:<9} {address.url}{reverse(name)}" for title, name in pages),
+        f"  portal    {address.url}{reverse('member-sign-in')}   as {somebody()}; the code comes to the mailbox",
         f"  API       {address.url}/api/v1/docs",
         "Ctrl-C stops everything.",
     ]
