@@ -101,7 +101,7 @@ def _sections(found: dict[str, Any]) -> list[tuple[str, Rows]]:
         (
             _("1. The request"),
             [
-                (_("Time"), asked["at"]),
+                (_("When"), asked["at"]),
                 (_("Where"), asked["source"]),
                 (_("Form"), asked["form"]),
                 (_("IP address"), asked["ip"]),
@@ -125,7 +125,7 @@ def _sections(found: dict[str, Any]) -> list[tuple[str, Rows]]:
         (
             _("3. The confirmation"),
             [
-                (_("Time"), confirmation.get("at")),
+                (_("When"), confirmation.get("at")),
                 (_("IP address"), confirmation.get("ip")),
                 (_("Browser"), confirmation.get("user_agent")),
                 (_("Entries in the ledger"), ", ".join(f"{one['id']} ({one['purpose']})" for one in found["entries"])),

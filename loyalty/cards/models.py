@@ -7,6 +7,7 @@ says whose it was, once the card is blocked or ended and no identity leads from 
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class CardSeries(models.Model):
@@ -18,7 +19,7 @@ class CardSeries(models.Model):
 
     class Order(models.TextChoices):
         RANDOM = "random", _("random")
-        RUNNING = "running", _("running")
+        RUNNING = "running", pgettext_lazy("numbers", "running")
 
     id = models.AutoField(primary_key=True)
     key = models.TextField(_("key"))

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class Store(models.Model):
@@ -143,7 +144,7 @@ class UnmatchedReceipt(models.Model):
 
     class State(models.TextChoices):
         OPEN = "open", _("can be claimed")
-        CLAIMED = "claimed", _("claimed")
+        CLAIMED = "claimed", pgettext_lazy("receipt", "claimed")
         RETURNED = "returned", _("came back")
         LAPSED = "lapsed", _("too old")
 

@@ -100,7 +100,7 @@ class RewardAdmin(ReadOnlyAdmin):
         said = wording.price(cheapest.points, cheapest.money, reward.program.definition.get("currency", "EUR"))
         return gettext("from %(price)s") % {"price": said} if len(options) > 1 else said
 
-    @display(description=_("left"))
+    @display(description=_("in stock"))
     def left(self, reward: Reward) -> str:
         if reward.stock is None:
             return gettext("no limit")

@@ -327,13 +327,13 @@ class CustomerMergeAdmin(ReadOnlyAdmin):
     def why(self, merge: CustomerMerge) -> str:
         return str(REASON_NAMES.get(merge.reason, merge.reason))
 
-    @display(description=_("joined"))
+    @display(description=_("was joined"))
     def at(self, merge: CustomerMerge) -> str:
         return date_format(merge.merged_at, "SHORT_DATETIME_FORMAT")
 
     @display(description=_("state"), label={"joined": "success", "undone": "warning"})
     def state_label(self, merge: CustomerMerge) -> tuple[str, str]:
-        return ("undone", gettext("separated again")) if merge.undone_at else ("joined", gettext("joined"))
+        return ("undone", gettext("separated again")) if merge.undone_at else ("joined", gettext("was joined"))
 
     def panels(self, request: HttpRequest, obj: CustomerMerge) -> dict[str, Any]:
         return {
