@@ -4,7 +4,6 @@ A GET only shows. A POST acts at once: the token is the permission, so there is 
 (which mail programs that send the one-click POST of RFC 8058 could not have).
 """
 
-from ipaddress import ip_address
 from uuid import UUID
 
 from django.conf import settings
@@ -19,6 +18,7 @@ from campaigns.delivery import links
 from campaigns.tracking import operations, queries
 from campaigns.tracking.answers import not_found, page, try_later
 from campaigns.tracking.views import user_agent
+from loyalty.access.addresses import client_address
 from loyalty.consent import optin as consent_optin
 from loyalty.kit import clock
 from loyalty.kit.tokens import BadToken
@@ -82,7 +82,7 @@ def _confirm(request: HttpRequest, request_id: UUID) -> HttpResponse:
     now = clock.now()
     if request.method == "POST":
         agent = user_agent(request) or None
-        found = operations.confirm(request_id, ip=address_of(request), user_agent=agent, now=now)
+        found = operations.confirm(request_id, ip=client_address(request), user_agent=agent, now=now)
     else:
         found = consent_optin.standing(request_id, now=now)
     if found.request is None:
@@ -123,15 +123,3 @@ def language_of(reader: queries.Reader | None) -> str:
     """The person's language if the pages speak it, else the one their browser asks for."""
     wanted = (reader.locale or "").split("-")[0].lower() if reader else ""
     return wanted if wanted in dict(settings.LANGUAGES) else translation.get_language() or settings.LANGUAGE_CODE
-
-
-def address_of(request: HttpRequest) -> str | None:
-    """The reader's IP address: that of the connection, or what our proxy says when the connection is the proxy's."""
-    near = request.META.get("REMOTE_ADDR", "")
-    told = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-    try:
-        if told and ip_address(near).is_private:
-            return str(ip_address(told))
-        return str(ip_address(near))
-    except ValueError:
-        return None

@@ -1,7 +1,6 @@
 """The public doors of websites: the script `/t.js`, and `/t/e`, where pages send what visitors do."""
 
 import hashlib
-import ipaddress
 import json
 from functools import cache
 from importlib import resources
@@ -14,6 +13,7 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
+from loyalty.access.addresses import client_address
 from loyalty.events import queue, websites
 from loyalty.kit import clock
 from loyalty.kit.errors import answer
@@ -113,15 +113,8 @@ def _body(request: HttpRequest) -> dict[str, Any]:
 
 
 def _address(request: HttpRequest) -> str:
-    """Where the call comes from, hashed: kept for a minute, to count. Behind a proxy of ours, whom the proxy names."""
-    direct = request.META.get("REMOTE_ADDR", "")
-    named = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-    try:
-        inside = ipaddress.ip_address(direct).is_private
-    except ValueError:
-        inside = True
-    text = named if inside and named else direct
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
+    """Where the call comes from, hashed: kept for a minute, to count."""
+    return hashlib.sha256((client_address(request) or "").encode()).hexdigest()[:20]
 
 
 def _limit(what: str, most: int) -> None:

@@ -11,6 +11,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
+from loyalty.access.addresses import client_address
 from loyalty.customers.addresses import email as read_email
 from loyalty.customers.values import Refused, day
 from loyalty.kit import clock
@@ -27,7 +28,6 @@ from loyalty.portal.visit import (
     MOST_FORMS,
     PATH,
     Visitor,
-    address_of,
     agent_of,
     signed_in,
     too_many,
@@ -136,7 +136,7 @@ def _ask(request: HttpRequest, kind: str, address: str, details: dict[str, Any] 
     if too_many(request, "form", MOST_FORMS):
         return _wait(request)
     ticket = entrance.ask(
-        Asked(kind, address, translation.get_language() or "en", address_of(request), agent_of(request), details),
+        Asked(kind, address, translation.get_language() or "en", client_address(request), agent_of(request), details),
         now=clock.now(),
     )
     response = HttpResponseRedirect(reverse("member-code"))
@@ -201,7 +201,7 @@ def link(request: HttpRequest, token: str) -> HttpResponse:
 def _enter(request: HttpRequest, found: EntryRequest) -> HttpResponse | None:
     shown = look()
     entered = operations.enter(
-        found, setup=shown.setup, ip=address_of(request), user_agent=agent_of(request), now=clock.now()
+        found, setup=shown.setup, ip=client_address(request), user_agent=agent_of(request), now=clock.now()
     )
     if entered is None:
         return None

@@ -8,6 +8,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from loyalty.access.addresses import client_address
 from loyalty.consent import choices, topics
 from loyalty.consent import queries as consents
 from loyalty.consent.words import channel_name
@@ -16,7 +17,7 @@ from loyalty.portal import operations, queries, sessions, wording
 from loyalty.portal.answers import back, guarded, page
 from loyalty.portal.entrance_pages import offers_text
 from loyalty.portal.texts import localized, moment
-from loyalty.portal.visit import Visitor, address_of, agent_of, signed_in
+from loyalty.portal.visit import Visitor, agent_of, signed_in
 from loyalty.program import queries as program
 from loyalty.rights import queries as rights
 from loyalty.rights.archive import archive
@@ -44,7 +45,11 @@ def messages(request: HttpRequest, visitor: Visitor) -> HttpResponse:
             customer_id=visitor.customer_id,
             wanted={key: not nothing and ".".join(key) in request.POST for key in keys},
             text={key: label for key, (label, _hint) in keys.items()},
-            evidence={"ip": address_of(request), "user_agent": agent_of(request), "session": visitor.signed.session_id},
+            evidence={
+                "ip": client_address(request),
+                "user_agent": agent_of(request),
+                "session": visitor.signed.session_id,
+            },
             chosen=None if nothing else chosen,
             text_version=visitor.look.document.terms_version,
             now=visitor.now,

@@ -1,7 +1,6 @@
 """Who is looking at a page of the portal, and from where."""
 
 import hashlib
-import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import translation
 
+from loyalty.access.addresses import client_address
 from loyalty.customers.models import Customer
 from loyalty.kit import clock
 from loyalty.portal import sessions
@@ -101,18 +101,6 @@ def signed_in(page: Page) -> Page:
     return served
 
 
-def address_of(request: HttpRequest) -> str | None:
-    """The reader's IP address: that of the connection, or what our proxy says when the connection is the proxy's."""
-    near = request.META.get("REMOTE_ADDR", "")
-    told = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-    try:
-        if told and ipaddress.ip_address(near).is_private:
-            return str(ipaddress.ip_address(told))
-        return str(ipaddress.ip_address(near))
-    except ValueError:
-        return None
-
-
 def agent_of(request: HttpRequest) -> str | None:
     """What the browser calls itself, cut and without what no header should hold."""
     agent = request.headers.get("User-Agent", "")[:LONGEST_AGENT]
@@ -122,7 +110,7 @@ def agent_of(request: HttpRequest) -> str | None:
 def too_many(request: HttpRequest, what: str, most: int) -> bool:
     """Count this call of an address; whether it is one too many. Without the cache nothing is counted."""
     window = int(clock.now().timestamp()) // WINDOW_SECONDS
-    name = hashlib.sha256((address_of(request) or "").encode()).hexdigest()[:20]
+    name = hashlib.sha256((client_address(request) or "").encode()).hexdigest()[:20]
     key = f"portal:{what}:{name}:{window}"
     try:
         cache.add(key, 0, 2 * WINDOW_SECONDS)
