@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.urls import path, reverse
 from django.utils.translation import gettext
@@ -105,7 +105,7 @@ def _wallet(setup: Setup, key: str, moved: dict[str, int]) -> dict[str, Any]:
     return {
         "key": key,
         "name": localized(wallet.name if wallet else {}, key),
-        "pending": wallet.pending if wallet else "",
+        "pending": wallet.pending if wallet and wallet.pending_seconds else "–",
         "expiry": ends,
         "short": isinstance(expiry, Expiry) and expiry.short and not expiry.activity,
         "moved": moved,
@@ -185,9 +185,13 @@ class MemberAdmin(ReadOnlyAdmin):
             chosen = chosen | queryset.filter(id=int(search_term))
         return chosen, False
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        named = Customer.objects.filter(pk=OuterRef("customer_id")).values("external_id")[:1]
+        return super().get_queryset(request).annotate(called=Subquery(named))
+
     @display(description=_("member"), ordering="id")
-    def who(self, member: Member) -> str:
-        return f"#{member.pk}"
+    def who(self, member: Any) -> str:
+        return f"#{member.pk} · {member.called}" if member.called else f"#{member.pk}"
 
     def panels(self, request: HttpRequest, obj: Member) -> dict[str, Any]:
         """Balances, the way to the next tier, lots and the latest entries; a fixed number of queries."""

@@ -183,7 +183,7 @@ class HouseholdAdmin(ReadOnlyAdmin):
     def panels(self, request: HttpRequest, obj: Household) -> dict[str, Any]:
         people = HouseholdMember.objects.filter(household=obj).order_by("joined_at", "member_id")
         return {
-            "title": self.title(obj),
+            "title": gettext("Household %(name)s") % {"name": self.title(obj)},
             "people": [
                 {
                     "number": one.member_id,

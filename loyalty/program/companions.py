@@ -1,4 +1,4 @@
-"""Tables beside the ledger: what others ordered, households, referrals, members to look into, budgets day by day."""
+"""Tables beside the ledger: what others ordered, households, referrals, members to look into."""
 
 from django.db import models
 from django.db.models import F, Q
@@ -188,40 +188,6 @@ class Review(models.Model):
 
     def __str__(self) -> str:
         return f"#{self.member_id}: {self.cap}"
-
-
-class Pin(models.Model):
-    """A member's secret for handing on points; hashed like a password. Wrong tries lock it for a while."""
-
-    member_id = models.BigIntegerField(_("member"), primary_key=True)
-    digest = models.TextField()
-    wrong = models.SmallIntegerField(_("wrong tries"), default=0)
-    locked_until = models.DateTimeField(_("locked until"), null=True)
-
-    class Meta:
-        db_table = "member_pin"
-        verbose_name = _("PIN")
-        verbose_name_plural = _("PINs")
-
-    def __str__(self) -> str:
-        return f"#{self.pk}"
-
-
-class BudgetDay(models.Model):
-    """What a rule's budget had paid out at the end of a day; a forecast is the line through the last weeks."""
-
-    pk = models.CompositePrimaryKey("rule_id", "day")
-    rule_id = models.IntegerField(_("earning rule"))
-    day = models.DateField(_("day"))
-    used_points = models.BigIntegerField(_("points used"))
-
-    class Meta:
-        db_table = "budget_day"
-        verbose_name = _("budget of a day")
-        verbose_name_plural = _("budgets by day")
-
-    def __str__(self) -> str:
-        return f"{self.rule_id} {self.day}"
 
 
 class BookingMark(models.Model):

@@ -9,7 +9,7 @@ from loyalty.kit.erasures import Held, Pairs
 from loyalty.kit.sql import Sql, execute, fetch_values, sql
 
 _MINE = "member_id IN (SELECT id FROM member WHERE customer_id = ANY({ids}))"
-_WHOLE = ("household_member", "referral_code", "member_pin")
+_WHOLE = ("household_member", "referral_code")
 
 
 def erase(customer_ids: Sequence[int], member_ids: Sequence[int]) -> int:
@@ -56,7 +56,6 @@ def export(customer_id: int) -> dict[str, list[dict[str, Any]]]:
             " ORDER BY id",
             mine=mine,
         ),
-        "member_pin": sql("SELECT wrong, locked_until FROM member_pin WHERE member_id IN {mine}", mine=mine),
     }
     return {table: fetch_values(query) for table, query in queries.items()}
 
@@ -147,15 +146,6 @@ TABLES = (
         _("to keep your points safe from strangers"),
         _("counted from your bookings"),
         _("somebody looks before points are lost"),
-        _KEPT,
-        rows=_MINE,
-    ),
-    Held(
-        "member_pin",
-        _("Your PIN, as a hash that cannot be read back"),
-        _("to let nobody but you hand on your points"),
-        _("told by you"),
-        _("your points are safe"),
         _KEPT,
         rows=_MINE,
     ),

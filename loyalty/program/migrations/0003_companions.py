@@ -30,39 +30,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="BudgetDay",
-            fields=[
-                (
-                    "pk",
-                    models.CompositePrimaryKey(
-                        "rule_id", "day", blank=True, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("rule_id", models.IntegerField(verbose_name="earning rule")),
-                ("day", models.DateField(verbose_name="day")),
-                ("used_points", models.BigIntegerField(verbose_name="points used")),
-            ],
-            options={
-                "verbose_name": "budget of a day",
-                "verbose_name_plural": "budgets by day",
-                "db_table": "budget_day",
-            },
-        ),
-        migrations.CreateModel(
-            name="Pin",
-            fields=[
-                ("member_id", models.BigIntegerField(primary_key=True, serialize=False, verbose_name="member")),
-                ("digest", models.TextField()),
-                ("wrong", models.SmallIntegerField(default=0, verbose_name="wrong tries")),
-                ("locked_until", models.DateTimeField(null=True, verbose_name="locked until")),
-            ],
-            options={
-                "verbose_name": "PIN",
-                "verbose_name_plural": "PINs",
-                "db_table": "member_pin",
-            },
-        ),
-        migrations.CreateModel(
             name="Household",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
