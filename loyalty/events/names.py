@@ -22,6 +22,8 @@ FACTS = {
     "message.unsubscribed": "message",
     "consent.granted": "",
     "consent.withdrawn": "",
+    "consent.ageing": "",
+    "consent.expired": "",
     "points.earned": "booking",
     "points.released": "booking",
     "points.spent": "booking",

@@ -14,7 +14,7 @@ from loyalty.events import learning
 from loyalty.events.names import FACTS, NAME_REMEDY, fold, is_name
 from loyalty.kit import clock
 from loyalty.kit.problems import Problem, Problems
-from loyalty.kit.sql import fetch, sql
+from loyalty.kit.sql import execute, fetch, sql
 
 # Each type is an id that segments, flows and statistics list; more than this many is a name made of data by mistake.
 MAX_TYPES = 5000
@@ -92,6 +92,8 @@ def learn_facts(*, now: datetime) -> None:
     _ids.clear()
     learning.forget()
     learn(FACTS, now=now)
+    # A name that became a fact after it was seen from outside.
+    execute(sql("UPDATE event_type SET internal = TRUE WHERE NOT internal AND name = ANY({facts})", facts=list(FACTS)))
 
 
 def _remember(rows: Mapping[str, int]) -> None:

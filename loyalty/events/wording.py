@@ -8,9 +8,10 @@ Facts speak of rows of packages above (`ref`); a package's `timeline.py` (loaded
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
-from django.utils.formats import number_format
+from django.utils.formats import date_format, number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
@@ -76,6 +77,10 @@ _GROUP_OF_PREFIX = {
     "prize": "loyalty",
     "voucher": "loyalty",
     "offer": "loyalty",
+    "card": "loyalty",
+    "receipt": "loyalty",
+    "reward": "loyalty",
+    "wish": "loyalty",
 }
 _ICON_OF_GROUP = {"loyalty": "loyalty", "web": "language", "other": "bolt"}
 
@@ -111,6 +116,14 @@ FACT_WORDS: dict[str, Told] = {
     "message.unsubscribed": Told("unsubscribe", _("Unsubscribed"), _("The person unsubscribed through a message.")),
     "consent.granted": Told("verified_user", _("Consent granted"), _("The person consented.")),
     "consent.withdrawn": Told("remove_moderator", _("Consent withdrawn"), _("The person withdrew a consent.")),
+    "consent.ageing": Told(
+        "notifications_paused", _("Silent for long"), _("Gave no sign of life on a channel for a long time."),
+        _("Gave no sign of life by %(channel)s for a long time, last on %(subject)s."),
+    ),
+    "consent.expired": Told(
+        "notifications_off", _("Silent consent ended"), _("A silent consent ended: only a new one allows messages."),
+        _("The consent for %(channel)s ended in silence, the last sign was on %(subject)s."),
+    ),
     "points.earned": Told(
         "add_circle", _("Points earned"), _("Earned points."), _("Earned %(subject)s points.")
     ),
@@ -181,6 +194,14 @@ FACT_WORDS: dict[str, Told] = {
     "stamp_card.expired": Told(
         "hourglass_disabled", _("Stamps expired"), _("Stamps expired."), _("Stamps on “%(subject)s” expired.")
     ),
+    "card.assigned": Told("add_card", _("Card assigned"), _("Got a card."), _("Got the card %(subject)s.")),
+    "card.blocked": Told(
+        "credit_card_off", _("Card blocked"), _("A card was blocked."), _("The card %(subject)s was blocked.")
+    ),
+    "card.replaced": Told(
+        "credit_card", _("Card replaced"), _("A card was replaced."), _("The card was replaced by %(subject)s.")
+    ),
+    "receipt.claimed": Told("receipt_long", _("Receipt claimed"), _("Claimed a receipt.")),
     "badge.awarded": Told("workspace_premium", _("Badge won"), _("Won a badge."), _("Won the badge “%(subject)s”.")),
     "game.played": Told("casino", _("Game played"), _("Played a game."), _("Played “%(subject)s”.")),
     "prize.won": Told("celebration", _("Prize won"), _("Won a prize."), _("Won: %(subject)s.")),
@@ -224,6 +245,8 @@ _SUBJECT_KEYS = {
     "product_viewed": ("name", "title", "sku"),
     "purchase": ("amount",),
     "tier.changed": ("tier", "to"),
+    "consent.ageing": ("last_sign",),
+    "consent.expired": ("last_sign",),
 }
 _CHANNELS: dict[str, Text] = {
     "email": _("email"),
@@ -320,6 +343,8 @@ def _named(name: str, properties: Mapping[str, Any]) -> tuple[str, frozenset[str
         value = properties.get(key)
         if isinstance(value, bool) or value in (None, ""):
             continue
+        if key == "last_sign":
+            return _day(str(value)), frozenset({key})
         if name == "purchase":
             currency = properties.get("currency")
             amount = number_format(value, force_grouping=True) if isinstance(value, int | float) else str(value)
@@ -328,6 +353,13 @@ def _named(name: str, properties: Mapping[str, Any]) -> tuple[str, frozenset[str
             return number_format(value, force_grouping=True), frozenset({key})
         return str(value)[:120], frozenset({key})
     return "", frozenset()
+
+
+def _day(written: str) -> str:
+    try:
+        return date_format(date.fromisoformat(written[:10]), "SHORT_DATE_FORMAT")
+    except ValueError:
+        return written[:120]
 
 
 def late(seconds: float) -> str:
