@@ -10,6 +10,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from django.db import transaction
+
 from campaigns.delivery.models import PENDING, Message
 from campaigns.flows import operations as flows
 from campaigns.flows.models import Enrollment, Flow
@@ -19,6 +21,7 @@ from loyalty.cards import operations as cards
 from loyalty.cards.models import CardBatch
 from loyalty.customers import measuring
 from loyalty.customers.models import Customer, QualityFigure
+from loyalty.events import queue
 from loyalty.finance import operations as finance
 from loyalty.finance import queries as books
 from loyalty.insights import operations as insights
@@ -41,12 +44,16 @@ PROGRAM, FLOW = "club", "tier_up"
 # A year of purchases gives the books a past and lets tiers be reached; the log's first months would cost a minute.
 PAST = timedelta(days=365)
 STAMPED = timedelta(days=90)
+LONG_MONTH = timedelta(days=31)
 CARDS, REDEMPTIONS = 300, 100
 EARNING_PATIENCE_SECONDS = 150
 # The playbook lets people rest for a minute before it congratulates; who looks on does not.
 REST = "8s"
-# Points from which on something is chosen, dearest first; parcels need an address.
-SHELF = ((400, "five_off"), (250, "slipmat"), (100, "music_school"))
+# What is chosen, with its price, dearest first.
+PARCEL, DONATION = "slipmat", "music_school"
+SHELF = ((400, "five_off"), (250, PARCEL), (100, DONATION))
+
+_WAITING = "SELECT 1 FROM event_queue LIMIT 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,26 +68,23 @@ class Club:
             run_quietly("apply", str(FOLDER))
         with self.stage.step("purchases of the last year sent to the program, those of 90 days to the stamp cards"):
             if uncounted(load(PROGRAM)):
-                _replay("program", PAST)
-                _replay("play", STAMPED)
-            self.settle(patience=EARNING_PATIENCE_SECONDS)
+                # The books are due once a day: not while the past comes in, or they would close its months half full.
+                self.stage.wait(lambda: finance.measure(setup=load(PROGRAM), now=now()), "the books")
+                _replay("program", PAST, self.stage)
+                _replay("play", STAMPED, self.stage)
+            self.settle()
         setup = load(PROGRAM)
         tiers = program.tier_counts(setup.id)
         told = ", ".join(f"{tiers.get(tier.id, 0):,} {tier.key}" for tier in setup.tiers)
         self.stage.say(f"  {_members(setup):,} members: {told}")
+        self.count()
         with self.stage.step(f"flow {FLOW!r} published"):
             apply_documents(playbook(), now=now())
             if Flow.objects.get(key=FLOW).state == Flow.State.DRAFT:
                 flows.publish(key=FLOW, now=now())
 
-    def live(self) -> None:
-        """Members get cards and redeem; RFM is computed and its segments are made; the data's quality is counted."""
-        setup = load(PROGRAM)
-        with self.stage.step(f"{CARDS} cards issued, {REDEMPTIONS} rewards redeemed, parcels sent"):
-            if not CardBatch.objects.exists():
-                cards.issue(series=PROGRAM, amount=0, by="demo", now=now(), customer_ids=_richest(setup, CARDS))
-            if not Redemption.objects.exists():
-                _redeem(setup)
+    def count(self) -> None:
+        """Compute RFM and build its segments, before any flow listens to who joins segments; count data quality."""
         with self.stage.step("RFM computed, its segments built"):
             insights.compute(feature="rfm", now=now())
             run_quietly("apply", str(PLAYBOOKS / "rfm_segments.yaml"))
@@ -91,15 +95,20 @@ class Club:
             while measuring.measure(now=now()):
                 pass
 
-    def settle(self, **patience: float) -> None:
+    def live(self) -> None:
+        """Members get cards and redeem."""
+        setup = load(PROGRAM)
+        with self.stage.step(f"{CARDS} cards issued, {REDEMPTIONS} rewards redeemed, parcels sent"):
+            if not CardBatch.objects.exists():
+                cards.issue(series=PROGRAM, amount=0, by="demo", now=now(), customer_ids=_richest(setup, CARDS))
+            if not Redemption.objects.exists():
+                _redeem(setup)
+
+    def settle(self) -> None:
         """Until all that happened has earned, and whoever rose is congratulated."""
-        self.stage.wait(
-            lambda: not fetch("SELECT 1 FROM event_queue LIMIT 1"), "the event queue to be empty", **patience
-        )
-        self.stage.wait(
-            lambda: not Enrollment.objects.filter(flow__key=FLOW, status=Enrollment.Status.ACTIVE).exists(),
-            "the congratulations",
-        )
+        self.stage.wait(lambda: not fetch(_WAITING), "the event queue to be empty")
+        rising = Enrollment.objects.filter(flow__key=FLOW, status=Enrollment.Status.ACTIVE)
+        self.stage.wait(lambda: not rising.exists(), "the congratulations")
         self.stage.wait(lambda: not Message.objects.filter(state__in=PENDING).exists(), "the last mails to be sent")
 
     def report(self) -> dict[str, Any]:
@@ -182,15 +191,22 @@ def _members(setup: Setup) -> int:
     return int(fetch(sql("SELECT count(*) FROM member WHERE program_id = {id}", id=setup.id))[0][0])
 
 
-def _replay(consumer: str, past: timedelta) -> None:
-    run_quietly(
-        "replay_events",
-        consumer=consumer,
-        since=(now() - past).isoformat(),
-        until=None,
-        names=["purchase"],
-        dry_run=False,
-    )
+def _replay(consumer: str, past: timedelta, stage: Stage) -> None:
+    """Send the purchases of that time to the consumer, oldest month first.
+
+    A batch of events is booked at the time of its last one: month by month, each month of the books gets its own.
+    """
+    until = now()
+    since = until - past
+    while since < until:
+        end = min((since.replace(day=1, hour=0, minute=0, second=0, microsecond=0) + LONG_MONTH).replace(day=1), until)
+        span = {"since": since.isoformat(), "until": end.isoformat()}
+        # In one transaction, so that the workers find a full batch.
+        with transaction.atomic():
+            run_quietly("replay_events", consumer=consumer, names=["purchase"], dry_run=False, **span)
+        queue.wake()
+        stage.wait(lambda: not fetch(_WAITING), "purchases to earn points", patience=EARNING_PATIENCE_SECONDS)
+        since = end
 
 
 def _richest(setup: Setup, most: int) -> list[int]:
@@ -207,27 +223,26 @@ def _richest(setup: Setup, most: int) -> list[int]:
 
 
 def _redeem(setup: Setup) -> None:
-    """Some members choose what they have the points for, the same ones in every demo; half of the parcels leave."""
+    """Some members with points choose, the same ones in every demo; half of the parcels leave, donations are made."""
     rows = fetch(
         sql(
             "SELECT m.customer_id, b.active FROM member m JOIN member_balance b ON b.member_id = m.id"
             " WHERE m.program_id = {program} AND m.state = 'active' AND m.customer_id IS NOT NULL"
             " AND b.active >= {least} ORDER BY {place} LIMIT {most}",
             program=setup.id,
-            least=SHELF[-1][0],
+            least=SHELF[1][0],
             place=place_sql("demo:redeem", Sql("m.customer_id")),
             most=REDEMPTIONS,
         )
     )
     people = Customer.objects.in_bulk([row[0] for row in rows])
-    parcels = []
+    made: dict[str, list[int]] = {key: [] for _, key in SHELF}
     for customer_id, points in rows:
         reward = _choice(points, place("demo:taste", customer_id))
-        order = Order(reward, address=_address(people[customer_id]) if reward == "slipmat" else None)
-        done = redeem(order, customer_id=customer_id, setup=setup, now=now())
-        if reward == "slipmat":
-            parcels.append(done.redemption_id)
-    fulfillment.advance(parcels[::2], state="shipped", now=now(), actor="demo", tracking="DEMO-1")
+        order = Order(reward, address=_address(people[customer_id]) if reward == PARCEL else None)
+        made[reward].append(redeem(order, customer_id=customer_id, setup=setup, now=now()).redemption_id)
+    fulfillment.advance(made[PARCEL][::2], state="shipped", now=now(), actor="demo", tracking="DEMO-1")
+    fulfillment.advance(made[DONATION], state="delivered", now=now(), actor="demo")
 
 
 def _choice(points: int, taste: float) -> str:

@@ -11,6 +11,7 @@ from campaigns.gallery.club import PROGRAM, Club, figures, playbook, somebody
 from campaigns.gallery.stage import Stage
 from campaigns.segments.models import Segment
 from loyalty.cards.models import Card
+from loyalty.customers.models import Customer
 from loyalty.customers.operations import upsert_customers
 from loyalty.events.operations import intake
 from loyalty.kit.checks import invariants, verdict
@@ -63,8 +64,6 @@ def club() -> Club:
 
 def members() -> list[tuple[str, str | None]]:
     rows = Member.objects.order_by("id").values_list("customer_id", "tier__key")
-    from loyalty.customers.models import Customer
-
     names = dict(Customer.objects.values_list("id", "external_id"))
     return sorted((names[customer_id], tier) for customer_id, tier in rows)
 
