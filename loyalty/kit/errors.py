@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Iterable
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.db import InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -50,6 +50,9 @@ MESSAGES = {
     503: "The database does not answer at the moment; try again.",
 }
 RETRY_AFTER_SECONDS = 5
+# What the database says of values that are well formed, but that it has no room for: numbers and times out of range, a
+# time zone of more than 16 hours, text with NUL (which the driver refuses by itself, without a code).
+NO_ROOM = ("22003", "22008", "22009", "22021", "22P05", None)
 
 
 class ApiError(Exception):
@@ -100,6 +103,9 @@ def answer_to(error: Exception, request: HttpRequest) -> HttpResponse:
         case OperationalError() | InterfaceError():
             logger.exception("api.unavailable", extra=fields(method=request.method, path=request.path))
             return answer(503)
+        case DataError() if (state := getattr(error.__cause__, "sqlstate", "")) in NO_ROOM:
+            logger.warning("api.unstorable", extra=fields(method=request.method, path=request.path, state=state))
+            return answer(422, details=[Problem("", f"a value cannot be stored: {_first_line(error)}")])
     logger.error(
         "api.failed",
         exc_info=error,
@@ -152,6 +158,10 @@ def _unreadable(error: HttpError) -> list[Problem]:
         case RecursionError():
             return [Problem("body", "is nested too deeply", "send flatter JSON")]
     return []
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _sentence(error: Exception) -> str:

@@ -3,9 +3,10 @@
 import json
 from typing import Any
 
+import psycopg
 import pytest
 from django.core.exceptions import PermissionDenied
-from django.db import OperationalError
+from django.db import DataError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.test import Client, RequestFactory, override_settings
 from django.urls import path
@@ -17,6 +18,13 @@ from pydantic import ConfigDict
 from loyalty.kit.api import Api
 from loyalty.kit.errors import ApiError, ApiErrors
 from loyalty.kit.problems import Problem, Problems
+
+
+def refused(sqlstate: str) -> DataError:
+    """As Django raises it for what PostgreSQL says."""
+    error = DataError("out of range\nLINE 1: ...")
+    error.__cause__ = (psycopg.errors.lookup(sqlstate) if sqlstate else psycopg.DataError)("out of range")
+    return error
 
 
 class Key(HttpBearer):
@@ -42,6 +50,9 @@ ERRORS: dict[str, Exception] = {
     "http": HttpError(400, "Cannot parse"),
     "throttled": Throttled(wait=7),
     "database": OperationalError("connection refused at 10.0.0.1"),
+    "unstorable": refused("22009"),
+    "nul": refused(""),
+    "our_mistake": refused("22012"),
     "crash": RuntimeError("secret detail"),
 }
 
@@ -91,6 +102,9 @@ def error(response: Any) -> dict[str, Any]:
         ("http", 400, "bad_request", "Cannot parse"),
         ("throttled", 429, "too_many_requests", "Too many requests."),
         ("database", 503, "unavailable", "The database does not answer at the moment; try again."),
+        ("unstorable", 422, "invalid", "The input was refused; every mistake is in the details."),
+        ("nul", 422, "invalid", "The input was refused; every mistake is in the details."),
+        ("our_mistake", 500, "internal", "Something went wrong on our side; it was logged."),
         ("crash", 500, "internal", "Something went wrong on our side; it was logged."),
     ],
 )
