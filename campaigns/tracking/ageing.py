@@ -16,7 +16,7 @@ from loyalty.events import facts
 from loyalty.events.types import known
 from loyalty.kit.sql import Sql, execute, fetch, fetch_dicts, sql
 
-# Measured: see docs/consent.md. One call stays far below the 20 seconds that a chore may take.
+# People of one call, so that it stays short whatever the size of the store.
 SLICE = 20_000
 # A block never comes as a surprise: somebody can see the person on the list for so long before. It also keeps a store
 # that has just been filled, and knows no events yet, from blocking everybody at once.

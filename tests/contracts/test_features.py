@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from loyalty.events import partitions, types
+from loyalty.insights import operations
 from loyalty.insights.catalog import insights, parameters_of
 from loyalty.insights.feature import features
 from loyalty.insights.operations import compute, set_parameters
@@ -181,6 +182,18 @@ def test_twice_is_once_and_queries_do_not_grow(key: str) -> None:
         assert again is not None
         assert again.changed == 0
     assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("key", sorted(features))
+def test_many_changes_are_written_in_several_looks(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store([(c, timedelta(days=c), c) for c in range(1, 41)])
+    compute(feature=key, now=NOW)
+    whole = stored(key)
+    execute("DELETE FROM customer_insight")
+    monkeypatch.setattr(operations, "SLICE", 15)
+    looks = [operations.compute(feature=key, now=NOW, only_due=number > 0) for number in range(4)]
+    assert [look and (look.people, look.changed) for look in looks] == [(40, 15), (40, 15), (40, 10), None]
+    assert stored(key) == whole
 
 
 @pytest.mark.parametrize("key", sorted(features))
