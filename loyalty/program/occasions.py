@@ -23,8 +23,12 @@ _FIELDS = frozenset(Receipt.model_fields) - {"id", "customer", "program", "spend
 _Value = tuple[Any, ...]
 
 
-def earn_from_events(setups: Sequence[Setup], *, consumer: str, limit: int = BATCH) -> int:
-    """Take waiting events and let the rules of all programs give points; how many events were taken."""
+def earn_from_events(setups: Sequence[Setup], *, consumer: str, now: datetime, limit: int = BATCH) -> int:
+    """Take waiting events and let the rules of all programs give points; how many events were taken.
+
+    Points are earned, and expire, by the time of their events; they are entered into the ledger now, also for events
+    that came late: the books of a month that is closed stay as they are.
+    """
     with transaction.atomic():
         taken = queue.take(consumer, limit)
         if not taken:
@@ -36,18 +40,17 @@ def earn_from_events(setups: Sequence[Setup], *, consumer: str, limit: int = BAT
             )
         )
         for setup in setups:
-            _earn(setup, rows)
+            _earn(setup, rows, now)
     return taken
 
 
-def _earn(setup: Setup, rows: list[_Value]) -> None:
+def _earn(setup: Setup, rows: list[_Value], now: datetime) -> None:
     wanted = {name for rule in setup.rules for name in rule.part.events(rule.parameters)}
     purchase = setup.document.purchase_event if setup.rules_for(names.PURCHASE) else None
     # A purchase with a reference is one that this program itself put into the timeline.
     mine = [row for row in rows if row[2] in wanted or (row[2] == purchase and row[4] is None)]
     if not mine:
         return
-    now = max(row[3] for row in mine)
     known = {row[1] for row in mine}
     members = membership.of_customers(known, program_id=setup.id)
     if setup.document.join == "automatic" and (strangers := known - members.keys()):
@@ -67,7 +70,7 @@ def _earn(setup: Setup, rows: list[_Value]) -> None:
             details = {"event": name, "properties": properties}
             key = key_of("event", f"{setup.id}:{event_id}")
             values.append(_value(member_id, names.EVENT, at, key, details=details))
-    _book(setup, values)
+    _book(setup, values, now=now)
 
 
 def _purchase(setup: Setup, event_id: int, member_id: int, at: datetime, properties: dict[str, Any]) -> list[_Value]:
@@ -93,13 +96,12 @@ def _value(member_id: int, kind: str, at: datetime, key: Any, **rest: Any) -> _V
     return (member_id, kind, at, key, None, *(rest.get(name) for name in order))
 
 
-def _book(setup: Setup, values: list[_Value]) -> int:
-    """Book these, a member's one after the other; how many were new. Business time is that of the events."""
+def _book(setup: Setup, values: list[_Value], *, now: datetime) -> int:
+    """Book these, a member's one after the other; how many were new."""
     done = 0
+    partitions.ensure(now, now)
     for turn in rounds([value[0] for value in values], [value[2] for value in values]):
         chosen = [values[place] for place in turn]
-        now = max(value[2] for value in chosen)
-        partitions.ensure(now, now)
         made = insert_bookings(chosen, program_id=setup.id, now=now)
         done += len(made)
         for kind in sorted({value[1] for value in chosen}):
@@ -113,7 +115,8 @@ def _book(setup: Setup, values: list[_Value]) -> int:
 
 def book(setup: Setup, wishes: Sequence[tuple[int, Any, dict[str, Any]]], *, now: datetime) -> int:
     """Book occasions (member, key, details) of members who are locked, and what the rules give for them; how many."""
-    return _book(setup, [_value(member, names.OCCASION, now, key, details=details) for member, key, details in wishes])
+    values = [_value(member, names.OCCASION, now, key, details=details) for member, key, details in wishes]
+    return _book(setup, values, now=now)
 
 
 def birthdays(setup: Setup, *, now: datetime, limit: int = BATCH) -> int:
@@ -151,6 +154,7 @@ def birthdays(setup: Setup, *, now: datetime, limit: int = BATCH) -> int:
                 for member_id in members
                 if states.get(member_id) == "active"
             ],
+            now=now,
         )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ def earn(*, now: datetime) -> int:
     if not setups:
         return 0
     began, done = monotonic(), 0
-    while found := occasions.earn_from_events(setups, consumer=operations.CONSUMER):
+    while found := occasions.earn_from_events(setups, consumer=operations.CONSUMER, now=now):
         done += found
         if monotonic() - began > SECONDS:
             break
