@@ -50,7 +50,7 @@ class PreviewIn(BaseModel):
         return value
 
 
-class PreviewOut(Schema):
+class TemplatePreviewOut(Schema):
     subject: str
     html: str
     text: str
@@ -83,7 +83,7 @@ def get_template(request: HttpRequest, key: str) -> dict[str, Any]:
 
 @router.post(
     "/templates/{key}/preview",
-    response=PreviewOut,
+    response=TemplatePreviewOut,
     auth=ApiAuth("templates:read"),
     summary="Try a template on a customer",
 )

@@ -78,7 +78,7 @@ class AttributionAnswer(Schema):
     reconciliation: ReconciliationAnswer
 
 
-class Asked(Schema):
+class ReportAsked(Schema):
     goal: str = Field(description="key of the goal")
     model: str = Field("last_touch", description="first_touch, last_touch, linear")
     start: str | None = Field(None, alias="from", description="first day or instant; without it, from the beginning")
@@ -93,7 +93,7 @@ class Asked(Schema):
     by_alias=True,
     summary="Credit per channel, campaign, flow and message",
 )
-def attribution(request: HttpRequest, asked: Query[Asked]) -> dict[str, Any]:
+def attribution(request: HttpRequest, asked: Query[ReportAsked]) -> dict[str, Any]:
     """Conversions of a goal in `[from, to)`, credited by one model. A day without a time begins at midnight in the
     project's time zone."""
     problems: list[Problem] = []

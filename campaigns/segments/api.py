@@ -106,7 +106,7 @@ class NodeCountOut(Schema):
     high: int
 
 
-class PersonOut(Schema):
+class SegmentPersonOut(Schema):
     id: int
     external_id: str | None
     first_name: str | None
@@ -122,11 +122,11 @@ class PreviewOut(Schema):
     exact: bool = Field(description="Whether `count` was counted, not estimated. Inner nodes: where low is high.")
     looked_at: int = Field(description="How many customers were looked at.")
     total: int
-    sample: list[PersonOut]
+    sample: list[SegmentPersonOut]
     nodes: list[NodeCountOut]
 
 
-class MemberOut(Schema):
+class SegmentMemberOut(Schema):
     customer_id: int
     external_id: str | None
     since: datetime
@@ -134,7 +134,7 @@ class MemberOut(Schema):
 
 
 class MembersOut(Schema):
-    members: list[MemberOut]
+    members: list[SegmentMemberOut]
     count: int | None = Field(description="With `at`: of that instant, on the first page only.")
     next: int | None = Field(description="Pass on as `after`; null at the end.")
 

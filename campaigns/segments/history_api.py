@@ -23,7 +23,7 @@ EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 MOST_AHEAD = timedelta(days=366)
 
 
-class HistoryQuery(Schema):
+class SegmentHistoryQuery(Schema):
     step: Literal["hour", "day"] = Field("day", description="Days are those of the installation's time zone.")
     start: AwareDatetime | None = Field(None, alias="from", description="Unset: 90 days (or 48 hours) back.")
     end: AwareDatetime | None = Field(None, alias="to", description="Unset: now.")
@@ -41,7 +41,7 @@ class DefinitionOut(Schema):
     rule: dict[str, Any]
 
 
-class HistoryOut(Schema):
+class SegmentHistoryOut(Schema):
     segment: str
     sizes: list[SizeOut] = Field(description="Oldest first; from the first build on, at most 400.")
     definitions: list[DefinitionOut] = Field(description="The rules it had, latest first.")
@@ -114,8 +114,8 @@ class DiffOut(Schema):
     cost: CostOut
 
 
-@router.get("/segments/{key}/history", response=HistoryOut, auth=ApiAuth("segments:read"))
-def segment_history(request: HttpRequest, key: str, query: Query[HistoryQuery]) -> dict[str, Any]:
+@router.get("/segments/{key}/history", response=SegmentHistoryOut, auth=ApiAuth("segments:read"))
+def segment_history(request: HttpRequest, key: str, query: Query[SegmentHistoryQuery]) -> dict[str, Any]:
     """How the size went, hour by hour or day by day, and which rules the segment had."""
     segment = segment_of(key)
     end = query.end or clock.now()

@@ -60,7 +60,7 @@ class ListsQuery(Schema):
     limit: int = Field(50, ge=1, le=200)
 
 
-class PersonOut(Schema):
+class ListPersonOut(Schema):
     customer_id: int
     external_id: str | None
     added_at: datetime
@@ -68,7 +68,7 @@ class PersonOut(Schema):
 
 
 class PeopleOut(Schema):
-    members: list[PersonOut]
+    members: list[ListPersonOut]
     next: int | None = Field(description="Pass on as `after`; null at the end.")
 
 

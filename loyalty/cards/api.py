@@ -36,7 +36,7 @@ class CardsOut(Schema):
     cards: list[CardOut]
 
 
-class IssueIn(Schema):
+class CardIssueIn(Schema):
     model_config = ConfigDict(extra="forbid")
 
     series: str | None = Field(None, description="The oldest series for members where none is named.")
@@ -67,14 +67,14 @@ class ReplaceIn(ReasonIn):
     new_number: str | None = Field(None, description="A card from stock; without it, a new digital one.", max_length=64)
 
 
-class MergeIn(Schema):
+class CardMergeIn(Schema):
     model_config = ConfigDict(extra="forbid")
 
     gone: str = Field(description="The card that ends.", max_length=64)
     join: bool = Field(False, description="Join two known customers, too: both were asked.")
 
 
-class CodeOut(Schema):
+class CardCodeOut(Schema):
     text: str = Field(description="What the QR code says; a till recognizes the customer by it.")
     ends_at: datetime
     svg: str
@@ -130,7 +130,7 @@ def open_card(request: HttpRequest, external_id: str) -> dict[str, Any]:
     return _shown(_there(number), external_id)
 
 
-@router.get("/loyalty/members/{external_id}/code", auth=READ, response=CodeOut, summary="A code for the till")
+@router.get("/loyalty/members/{external_id}/code", auth=READ, response=CardCodeOut, summary="A code for the till")
 def read_code(request: HttpRequest, external_id: str) -> dict[str, Any]:
     """Good for five minutes: what an app shows, so that a picture of it is worth nothing."""
     found = customers.resolve([external_id])[0]
@@ -159,7 +159,7 @@ def _picture(svg: str) -> HttpResponse:
 
 
 @router.post("/loyalty/cards/batches", auth=WRITE, response=IssueOut, summary="Issue cards to print")
-def issue(request: HttpRequest, body: IssueIn) -> dict[str, Any]:
+def issue(request: HttpRequest, body: CardIssueIn) -> dict[str, Any]:
     """So many from a series, or one for each of the customers, with the name on it."""
     ids = customers.resolve(body.customers)
     problems = [
@@ -230,7 +230,7 @@ def replace(request: HttpRequest, number: str, body: ReplaceIn) -> dict[str, Any
 
 
 @router.post("/loyalty/cards/{number}/merge", auth=WRITE, response=CardOut, summary="Let a card stand for two")
-def merge(request: HttpRequest, number: str, body: MergeIn) -> dict[str, Any]:
+def merge(request: HttpRequest, number: str, body: CardMergeIn) -> dict[str, Any]:
     """What happened with `gone` comes to whom this card belongs, and `gone` ends."""
     card = _there(number)
     return _shown(operations.merge(keep=card.number, gone=body.gone, join=body.join, by=_by(request), now=clock.now()))

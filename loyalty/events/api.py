@@ -62,20 +62,20 @@ class EventsIn(Schema):
     events: list[Annotated[Any, WithJsonSchema(EVENT_SCHEMA)]]
 
 
-class ProblemOut(Schema):
+class EventProblemOut(Schema):
     where: str
     problem: str
 
 
-class Rejected(Schema):
+class RejectedEvent(Schema):
     index: int
-    problems: list[ProblemOut]
+    problems: list[EventProblemOut]
 
 
 class EventsOut(Schema):
     accepted: int
     duplicates: int
-    rejected: list[Rejected]
+    rejected: list[RejectedEvent]
 
 
 class TimelineEventOut(Schema):
@@ -190,11 +190,13 @@ def read_type(request: HttpRequest, key: str) -> dict[str, Any]:
     return catalog.document_of(found)
 
 
-class ChangeOut(Schema):
+class EventTypeChangeOut(Schema):
     verdict: str = Field(description="created, updated or unchanged")
 
 
-@router.put("/event-types/{key}", response=ChangeOut, auth=ApiAuth("events:write"), summary="Define a type of event")
+@router.put(
+    "/event-types/{key}", response=EventTypeChangeOut, auth=ApiAuth("events:write"), summary="Define a type of event"
+)
 def put_type(request: HttpRequest, key: str, body: Body[dict[str, Any]]) -> dict[str, str]:
     """The same as `apply` of a document of kind `event_type`: name, description, properties, locked, retention."""
     document = {name: value for name, value in body.items() if value is not None}

@@ -137,7 +137,7 @@ class StateIn(Schema):
     tracking: str | None = Field(None, max_length=200)
 
 
-class StepOut(Schema):
+class RedemptionStepOut(Schema):
     state: str
     at: datetime
 
@@ -171,7 +171,7 @@ class RedemptionOut(Schema):
     link: str | None
     codes: list[str]
     parts: list["RedemptionOut"] = []
-    steps: list[StepOut] | None = None
+    steps: list[RedemptionStepOut] | None = None
 
 
 class RedemptionsOut(Schema):

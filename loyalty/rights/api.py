@@ -44,7 +44,7 @@ class MergeIn(Schema):
     other: Any = Field(alias="with")
 
 
-class ClaimIn(Schema):
+class CustomerClaimIn(Schema):
     """Exactly one of these."""
 
     model_config = {"extra": "forbid"}
@@ -171,7 +171,7 @@ def merge(request: HttpRequest, *, external_id: str, body: MergeIn) -> dict[str,
 
 
 @router.post("customers/{external_id}/claim", auth=WRITE, response=JoinedOut, summary="Give a person their past")
-def claim(request: HttpRequest, *, external_id: str, body: ClaimIn) -> dict[str, Any]:
+def claim(request: HttpRequest, *, external_id: str, body: CustomerClaimIn) -> dict[str, Any]:
     """What happened under a visitor's id, a card or a receipt that nobody had claimed becomes this person's."""
     given = [(kind, value) for kind, value in body.model_dump().items() if value is not None]
     if len(given) != 1:
