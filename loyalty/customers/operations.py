@@ -186,6 +186,9 @@ def _find(people: list[Person], *, now: datetime) -> tuple[list[Person], list[tu
             kept.append(person)
             if person.customer_id is not None:
                 found[person.customer_id] = person
+    if refused and by_external_id(one.external_id for one, _ in refused if one.external_id and not one.customer_id):
+        # Another transaction made them between the two looks: their keys are their own.
+        raise Overtaken
     return kept, refused
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from loyalty.kit.erasures import Held, Pairs
+from loyalty.kit.erasures import Held
 from loyalty.kit.sql import Sql, execute, fetch_values, sql
 
 _MINE = "member_id IN (SELECT id FROM member WHERE customer_id = ANY({ids}))"
@@ -58,18 +58,6 @@ def export(customer_id: int) -> dict[str, list[dict[str, Any]]]:
         ),
     }
     return {table: fetch_values(query) for table, query in queries.items()}
-
-
-def hand_over(pairs: Pairs) -> None:
-    """Orders of people who were merged are those of the winners."""
-    execute(
-        sql(
-            "UPDATE points_order o SET customer_id = p.winner"
-            " FROM unnest({losers}::bigint[], {winners}::bigint[]) AS p (loser, winner) WHERE o.customer_id = p.loser",
-            losers=list(pairs),
-            winners=list(pairs.values()),
-        )
-    )
 
 
 def fold(these: Sql) -> None:

@@ -7,7 +7,17 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from loyalty.kit.erasures import Held, Moved, Pairs, PersonalData, Return, by_loser, give_back, hold_personal_data
+from loyalty.kit.erasures import (
+    Held,
+    Moved,
+    Pairs,
+    PersonalData,
+    Return,
+    by_loser,
+    give_back,
+    hand_over,
+    hold_personal_data,
+)
 from loyalty.kit.sql import Sql, execute, fetch, fetch_values, sql
 from loyalty.program import companions_data, membership, names, posting
 
@@ -136,7 +146,7 @@ def merge(pairs: Pairs, now: datetime) -> Moved:
     The customers are locked by the caller, so no other merge or purchase meets these members.
     """
     found = _members([*pairs, *pairs.values()])
-    companions_data.hand_over(pairs)
+    orders = hand_over(pairs, "points_order")
     target = {(program, customer): member for member, program, customer in found if customer not in pairs}
     handed: list[tuple[int, int]] = []
     folded: list[tuple[int, int, int, int]] = []
@@ -160,7 +170,7 @@ def merge(pairs: Pairs, now: datetime) -> Moved:
                 winners=[row[1] for row in handed],
             )
         )
-    return {"member": moved, "lot": _fold(folded, now) if folded else {}}
+    return {"member": moved, "points_order": orders, "lot": _fold(folded, now) if folded else {}}
 
 
 def _fold(folded: list[tuple[int, int, int, int]], now: datetime) -> dict[int, list[Any]]:
@@ -223,6 +233,7 @@ def unmerge(given: Return) -> None:
     Purchases of the time before stay with the winner: the ledger only grows.
     """
     give_back(given, "member")
+    give_back(given, "points_order")
     lots = list(given.moved.get("lot", ()))
     if not lots:
         return

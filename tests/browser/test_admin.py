@@ -19,6 +19,8 @@ TEXTS = """() => {
     }
     return found;
 }"""
+# Keys and sources that people chose, and a word that is German in the theme: the same letters as texts of ours.
+DATA = {"form", "size", "amount", "Import", "import", "events", "Filter"}
 SERIOUS = ("serious", "critical")
 
 
@@ -45,7 +47,7 @@ def english_only() -> set[str]:
     """Texts that a German page must not show: those whose translation differs."""
     catalog = load(REPOSITORY, "de")
     pairs = ((message.id, message.string) for message in catalog if isinstance(message.id, str))
-    return {english for english, german in pairs if len(english) > 3 and german and german != english}
+    return {english for english, german in pairs if len(english) > 3 and german and german != english} - DATA
 
 
 @pytest.mark.parametrize("language", ["en", "de"])

@@ -45,6 +45,7 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
     ],
     "exit": [{"reason": "done"}],
     "issue_voucher": [{"pool": "ten"}],
+    "start_challenge": [{"challenge": "two_visits"}],
     "award_points": [{"points": 200, "reason": "winback"}, {"points": 5, "program": "club", "wallet": "points"}],
     "spend_points": [{"points": 50, "reason": "shipping"}],
     "lock_points": [{"points": 50, "for": "2d"}],
@@ -59,6 +60,13 @@ def voucher_pool() -> None:
     """What `issue_voucher` issues from."""
     document = {"kind": "voucher_pool", "key": "ten", "benefit": {"type": "percent", "percent": 10}}
     apply_documents([document], now=NOW)
+
+
+@pytest.fixture(autouse=True)
+def challenge(club: None) -> None:
+    """What `start_challenge` starts."""
+    two = {"kind": "challenge", "key": "two_visits", "event": "visit", "target": 2, "join": "explicit", "window": "7d"}
+    apply_documents([two], now=NOW)
 
 
 @pytest.fixture(autouse=True)

@@ -49,7 +49,7 @@ steps:
 kind: gaol
 key: g
 ---
-kind: program
+kind: programs
 key: p
 """
 
@@ -86,10 +86,10 @@ def test_ten_mistakes_are_ten_lines_with_what_to_do(tmp_path: Path) -> None:
         ["14", "flow f1", "steps[1].timeout"],
         ["20", "flow f2", "steps[0]"],
         ["23", "gaol g", "kind"],
-        ["26", "program p", "kind"],
+        ["26", "programs p", "kind"],
     ]
     assert all(line.endswith(")") for line in told[1:])
-    assert "is not available yet" in told[-1]
+    assert "did you mean 'program'" in told[-1]
 
 
 @pytest.mark.parametrize("chosen", [("goal",), ("goal", "order"), ("order",), ("--kind", "goal")])

@@ -107,7 +107,8 @@ def test_a_page_answers_and_asks_no_more_for_thirty_than_for_three(boss: Client)
             assert answer.status_code == 200, name
             counts[n][name] = len(asked)
     assert counts[30] == counts[3]
-    assert max(counts[30].values()) <= 30
+    # The customer's page has a panel of nearly every package; each asks a fixed number of questions.
+    assert max(counts[30].values()) <= 50
 
 
 @pytest.mark.parametrize("name", NAMES)
