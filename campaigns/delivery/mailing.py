@@ -18,12 +18,12 @@ class Singles:
 
     def send(self, mail: Mail, letters: Sequence[Letter], *, now: datetime) -> list[int]:
         with transaction.atomic():
-            _ensure(mail, now=now)
+            ensure_template(mail, now=now)
             people = [Single(letter.customer_id, letter.event) for letter in letters]
             return send_singles(template=mail.key, step=mail.key, people=people, now=now)
 
 
-def _ensure(mail: Mail, *, now: datetime) -> None:
+def ensure_template(mail: Mail, *, now: datetime) -> None:
     """Make the built-in template where there is none; one that was edited stays as it is."""
     if content.current(mail.key) is not None:
         return

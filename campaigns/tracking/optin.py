@@ -7,48 +7,26 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
-from campaigns.content import queries as content
-from campaigns.content.definition import read
-from campaigns.content.operations import save_template
 from campaigns.delivery import links
+from campaigns.delivery.mailing import ensure_template
 from campaigns.delivery.single import Single, send_singles
 from loyalty.consent import optin
 from loyalty.consent.models import OptInRequest
 from loyalty.events import facts
+from loyalty.kit.mailing import Mail
 from loyalty.kit.sql import sql
 
-TEMPLATE = "double_opt_in"
 STEP = "double_opt_in"
 REMINDER = "double_opt_in_reminder"
-SOURCES = Path(__file__).resolve().parent.parent.parent / "templates" / "email"
 REMIND_BATCH = 500
-SUBJECTS = {"en": "Please confirm your subscription", "de": "Bitte bestätigen Sie Ihre Anmeldung"}
-
-
-def ensure_template(*, now: datetime) -> None:
-    """Make the built-in template where there is none; one that was edited stays as it is."""
-    if content.current(TEMPLATE) is not None:
-        return
-    document = read(
-        {
-            "kind": "template",
-            "key": TEMPLATE,
-            "name": {"en": "Confirm a subscription", "de": "Anmeldung bestätigen"},
-            "channel": "email",
-            "purpose": "transactional",
-            "locales": {
-                language: {"subject": subject, "body": (SOURCES / f"double_opt_in.{language}.mjml").read_text()}
-                for language, subject in SUBJECTS.items()
-            },
-        }
-    )
-    try:
-        with transaction.atomic():
-            save_template(document, now=now)
-    except IntegrityError:
-        return  # somebody else made it at this moment
+MAIL = Mail(
+    key="double_opt_in",
+    name={"en": "Confirm a subscription", "de": "Anmeldung bestätigen"},
+    subjects={"en": "Please confirm your subscription", "de": "Bitte bestätigen Sie Ihre Anmeldung"},
+    folder=Path(__file__).resolve().parent.parent.parent / "templates" / "email",
+)
 
 
 @transaction.atomic
@@ -74,9 +52,9 @@ def remind(*, now: datetime) -> int:
 
 
 def _mail(requests: Sequence[OptInRequest], *, step: str, now: datetime) -> None:
-    ensure_template(now=now)
+    ensure_template(MAIL, now=now)
     people = [Single(request.customer_id, _event(request)) for request in requests]
-    messages = send_singles(template=TEMPLATE, step=step, people=people, now=now)
+    messages = send_singles(template=MAIL.key, step=step, people=people, now=now)
     ids = [request.id for request in requests]
     optin.mailed(dict(zip(ids, messages, strict=True)), reminder=step == REMINDER, now=now)
 

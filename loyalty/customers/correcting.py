@@ -7,10 +7,11 @@ from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from loyalty.customers import identities, merge
 from loyalty.customers.catalog import attribute_fields
+from loyalty.customers.joining import Overtaken
 from loyalty.customers.models import Customer
 from loyalty.customers.queries import identities_of, identity_owners
 from loyalty.customers.rows import IDENTITY_KINDS, NOBODY, Key, Person, reader_of, taken
@@ -45,6 +46,24 @@ def correct_customer(
     The external id stays: two people become one by merging them. Raises Problems, all at once, and
     Customer.DoesNotExist.
     """
+    change = partial(_correct, customer_id, row, add, remove, now)
+    try:
+        return change(source, actor, reason)
+    except (Overtaken, IntegrityError):
+        # Somebody else got one of the keys at this moment: looked at again, that is told like any key that is taken.
+        return change(source, actor, reason)
+
+
+def _correct(
+    customer_id: int,
+    row: Mapping[str, Any],
+    add: Sequence[Key],
+    remove: Sequence[Key],
+    now: datetime,
+    source: str,
+    actor: str | None,
+    reason: str | None,
+) -> Corrected:
     with transaction.atomic():
         if not fetch(sql("SELECT 1 FROM customer WHERE id = {id} FOR UPDATE", id=customer_id)):
             raise Customer.DoesNotExist(f"there is no customer {customer_id}")

@@ -10,9 +10,11 @@ import time_machine
 from django.test import Client
 from pypdf import PdfReader
 
+from campaigns.channels.models import Sender
 from campaigns.channels.providers import email_recording
 from campaigns.content.models import Template
 from campaigns.delivery import links, queries
+from campaigns.delivery.mailing import ensure_template
 from campaigns.delivery.single import FIRST_ORIGIN, body_hash, copy_of
 from campaigns.tracking import optin
 from loyalty.access.operations import create_api_key
@@ -225,15 +227,24 @@ def test_there_is_no_reminder_unless_it_is_set_and_then_one(world: World, call: 
 
 
 def test_the_built_in_template_may_be_edited(world: World, call: Any) -> None:
-    optin.ensure_template(now=world.now)
+    ensure_template(optin.MAIL, now=world.now)
     first = Template.objects.get(key="double_opt_in").current_version_id
-    optin.ensure_template(now=world.now)
+    ensure_template(optin.MAIL, now=world.now)
     assert Template.objects.get(key="double_opt_in").current_version_id == first
     body = '<p>{{ event.text }}</p><p><a href="{{ confirm_url }}">OK</a></p>'
     world.template("double_opt_in", subject="Mine", body=body, purpose="transactional")
     ask(call)
     world.send(now=clock.now())
     assert [mail.subject for mail in email_recording.recorded] == ["Mine"]
+
+
+def test_a_second_email_sender_leaves_no_doubt_which_one_asks(world: World, call: Any) -> None:
+    first = Sender.objects.get(channel="email")
+    Sender.objects.create(key="other", channel="email", provider=first.provider, settings=first.settings)
+    ask(call)
+    world.send(now=clock.now())
+    assert len(email_recording.recorded) == 1
+    assert Template.objects.get(key="double_opt_in").sender_key == first.key
 
 
 def test_a_topic_that_was_off_is_on_again_with_the_confirmation(world: World, call: Any) -> None:

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
+from loyalty.customers import correcting
 from loyalty.customers.models import Customer, CustomerIdentity
 from loyalty.customers.operations import ensure_customers, upsert_customers
+from loyalty.kit.problems import Problems
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -95,3 +97,25 @@ def test_an_update_waits_for_the_row_and_sees_what_was_written() -> None:
 
     assert at_once(holder, waiter) == [None, 1]
     assert Customer.objects.get(pk=customer_id).attributes == {"x": 2, "y": 1, "z": 3}
+
+
+def test_a_key_that_somebody_else_got_meanwhile_is_told_like_any_key_that_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    upsert_customers([{"external_id": "a"}, {"external_id": "b"}], now=NOW, source="test")
+    mine, other = (Customer.objects.get(external_id=key).id for key in "ab")
+    look = correcting.identity_owners
+    looks: list[Any] = []
+
+    def overtaken_once(keys: Any) -> Any:
+        looks.append(keys)
+        if len(looks) > 1:
+            return look(keys)
+        at_once(lambda: CustomerIdentity.objects.create(customer_id=other, kind="card", value="4711", created_at=NOW))
+        return {}
+
+    monkeypatch.setattr(correcting, "identity_owners", overtaken_once)
+    with pytest.raises(Problems) as refused:
+        correcting.correct_customer(customer_id=mine, row={}, now=NOW, source="admin", add=[("card", "4711")])
+    assert "belongs to another customer" in str(refused.value)
+    assert len(looks) == 2
