@@ -89,6 +89,7 @@ INSTALLED_APPS = [
     "loyalty.cards",
     "loyalty.rewards",
     "loyalty.play",
+    "loyalty.subscriptions",
     "loyalty.checkout",
     "loyalty.partners",
     "loyalty.finance",
