@@ -110,13 +110,18 @@ def _move_inside(item: Version, types: set[int], *, wakes: bool, now: datetime) 
 
 
 def _find(item: Version, event: str, condition: Sql, *, node: int | None) -> int:
-    """Note the active people of the version whom an event of this name concerns."""
+    """Note the active people of the version whom an event of this name concerns.
+
+    Fenced (`OFFSET 0`), so that each event looks up its person: before the first statistics of `enrollment` are taken,
+    the planner expects one row of a flow and would compare all its people with all events.
+    """
     here = sql("e.node = {node}", node=node) if node is not None else Sql("true")
     return execute(
         sql(
             "INSERT INTO woken (id, node, exit) SELECT e.id, e.node, {exit} FROM taken_event t"
-            " JOIN enrollment e ON e.flow_id = {flow} AND e.customer_id = t.customer_id"
-            " WHERE t.type_id = {type} AND e.status = 1 AND e.version_id = {version} AND {here} AND {condition}",
+            " CROSS JOIN LATERAL (SELECT * FROM enrollment e WHERE e.flow_id = {flow}"
+            " AND e.customer_id = t.customer_id AND e.status = 1 AND e.version_id = {version} AND {here} OFFSET 0) e"
+            " WHERE t.type_id = {type} AND {condition}",
             exit=Sql("0" if node is not None else "-1"),
             flow=item.flow_id,
             type=type_id(event),

@@ -9,8 +9,10 @@ from loyalty.events.types import known
 from loyalty.kit.problems import Problem, Problems
 from loyalty.kit.sql import execute, fetch, sql
 
-# One statement and transaction: an hour of a busy day stays well below a million rows.
+# One statement and transaction holds the whole hours that reach this many events together, so that the queue is looked
+# through once for many of them, and an hour of a busy day stays well below a million rows.
 SLICE = timedelta(hours=1)
+EVENTS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +34,14 @@ def replay(
 ) -> Iterator[Span]:
     """Queue the events of these names (none: all that the consumer subscribes to) once more for `consumer`.
 
-    Goes by stretches of an hour that hold any, oldest first, each committed by itself, so it can be stopped and gone on
-    with at the last one told. An event that waits in the queue already is not queued again. `dry_run` only counts.
+    Goes by stretches of whole hours, oldest first, each committed by itself, so it can be stopped and gone on with at
+    the last one told. An event that waits in the queue already is not queued again. `dry_run` only counts.
     Raises Problems for a name that nobody had, or a consumer that does not subscribe to it: what nobody subscribes to
     would never be taken.
     """
     ids = _subscribed(consumer, names)
-    for low, count in _stretches(ids, since, until):
-        first, last = max(low, since), min(low + SLICE, until)
+    for low, high, count in _stretches(ids, since, until):
+        first, last = max(low, since), min(high, until)
         yield Span(first, last, count if dry_run else _queue(consumer, ids, first, last))
 
 
@@ -66,8 +68,8 @@ def _subscribed(consumer: str, names: Sequence[str]) -> list[int]:
     return sorted(found.values())
 
 
-def _stretches(ids: list[int], since: datetime, until: datetime) -> list[tuple[datetime, int]]:
-    """The hours that hold events of these types, from an index alone."""
+def _stretches(ids: list[int], since: datetime, until: datetime) -> list[tuple[datetime, datetime, int]]:
+    """From, until and count of the stretches that hold events of these types, from an index alone."""
     rows = fetch(
         sql(
             """SELECT date_trunc('hour', occurred_at, 'UTC'), count(*) FROM event
@@ -77,7 +79,15 @@ def _stretches(ids: list[int], since: datetime, until: datetime) -> list[tuple[d
             until=until,
         )
     )
-    return [(hour.astimezone(UTC), count) for hour, count in rows]
+    stretches: list[tuple[datetime, datetime, int]] = []
+    for hour, count in rows:
+        low = hour.astimezone(UTC)
+        if stretches and stretches[-1][2] + count <= EVENTS:
+            first, _, before = stretches.pop()
+            stretches.append((first, low + SLICE, before + count))
+        else:
+            stretches.append((low, low + SLICE, count))
+    return stretches
 
 
 def _queue(consumer: str, ids: list[int], since: datetime, until: datetime) -> int:
@@ -88,7 +98,8 @@ def _queue(consumer: str, ids: list[int], since: datetime, until: datetime) -> i
             SELECT {consumer}, e.id, e.customer_id, e.type_id, e.occurred_at, e.ref, e.properties
             FROM event e
             WHERE e.type_id = ANY({ids}) AND e.occurred_at >= {since} AND e.occurred_at < {until}
-            AND e.id NOT IN (SELECT q.event_id FROM event_queue q WHERE q.consumer = {consumer})
+            AND NOT EXISTS (SELECT FROM event_queue q WHERE q.consumer = {consumer} AND q.event_id = e.id
+                AND q.occurred_at >= {since} AND q.occurred_at < {until})
             ORDER BY e.occurred_at, e.id""",
             consumer=consumer,
             ids=ids,

@@ -37,7 +37,10 @@ def taken(consumer: str) -> list[str]:
         return [age for (age,) in fetch("SELECT properties->>'age' FROM taken_event ORDER BY seq")]
 
 
-def test_past_events_go_to_a_consumer_once_more(people: dict[str, int], now: datetime) -> None:
+def test_past_events_go_to_a_consumer_once_more(
+    people: dict[str, int], now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loyalty.events.replay.EVENTS", 1)
     send(now, timedelta(hours=5), timedelta(hours=3), timedelta(hours=1))
     queue.subscribe("test", ["purchase", "other"])
     send(now, timedelta(minutes=1), name="other")
@@ -52,6 +55,14 @@ def test_past_events_go_to_a_consumer_once_more(people: dict[str, int], now: dat
     ]
     # What waits already is not queued twice.
     assert sum(span.events for span in replay("test", ["purchase"], since=since, until=until)) == 0
+    assert taken("test") == ["3:00:00", "1:00:00"]
+
+
+def test_quiet_hours_go_together(people: dict[str, int], now: datetime) -> None:
+    send(now, timedelta(hours=5), timedelta(hours=3), timedelta(hours=1))
+    queue.subscribe("test", ["purchase"])
+    spans = list(replay("test", [], since=now - timedelta(hours=4), until=now))
+    assert spans == [Span(now - timedelta(hours=3), now, 2)]
     assert taken("test") == ["3:00:00", "1:00:00"]
 
 
