@@ -15,9 +15,9 @@ from campaigns.attribution.method import methods
 from campaigns.attribution.report import Report, Total
 from campaigns.channels import words
 from campaigns.planning.models import Goal
-from campaigns.reports.charts import COLORS, Chart, Series, bars
 from campaigns.reports.kept import Kept, kept
 from loyalty.kit.admin import localized
+from loyalty.kit.charts import COLORS, Chart, Series, bars
 from loyalty.kit.periods import Period, local
 
 DAYS = 30

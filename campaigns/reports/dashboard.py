@@ -18,10 +18,10 @@ from campaigns.content.models import Template
 from campaigns.flows.models import Flow
 from campaigns.planning.models import Goal
 from campaigns.reports import overview, queries
-from campaigns.reports.charts import Series, line
 from campaigns.reports.credit import today
 from campaigns.reports.kept import kept
 from loyalty.kit.admin import localized
+from loyalty.kit.charts import Series, sparkline
 from loyalty.kit.chores import all_chores
 from loyalty.kit.clock import now
 from loyalty.kit.sql import fetch
@@ -112,7 +112,7 @@ def _series() -> dict[str, Any]:
         {
             "title": title,
             "total": sum(getattr(day, name) for day in days),
-            "chart": line(labels, Series(title, [getattr(day, name) for day in days]), number),
+            "chart": sparkline(labels, Series(title, [getattr(day, name) for day in days]), number),
         }
         for number, (name, title) in enumerate(titles.items())
     ]
