@@ -28,7 +28,7 @@ def advance(
 ) -> int:
     """Bring these redemptions to the state; how many came there. Those it cannot follow on stay as they are.
 
-    A bundle is delivered when its last part is. Raises Problems for a state that is none or needs `cancel`.
+    A bundle is delivered when its last part is; nothing leaves the house before its part in money is paid. Raises Problems for a state that is none or needs `cancel`.
     """
     if state not in names.STATES or state in (names.ORDERED, names.CANCELLED):
         known = ", ".join(one for one in names.STATES if one not in (names.ORDERED, names.CANCELLED))
@@ -41,6 +41,8 @@ def advance(
             " WHERE o.id = ANY({ids}::bigint[]) AND r.type <> 'bundle'"
             " AND ((r.type = 'physical' AND o.state = ANY({parcels}::text[]) AND o.address IS NOT NULL)"
             " OR (r.type <> 'physical' AND o.state = ANY({others}::text[])))"
+            " AND ({state} = 'approved' OR NOT EXISTS (SELECT FROM reward_redemption u WHERE u.id IN (o.id, o.parent_id)"
+            "   AND u.money IS NOT NULL AND u.payment IS NULL))"
             " ORDER BY o.id FOR NO KEY UPDATE OF o)"
             " UPDATE reward_redemption o SET state = {state}, state_since = {now},"
             " tracking = coalesce({tracking}::text, o.tracking) FROM these WHERE o.id = these.id"
@@ -182,6 +184,12 @@ def _cancel(rows: Sequence[Mapping[str, Any]], *, now: datetime, reason: str | N
             pieces[row["reward_id"]] = pieces.get(row["reward_id"], 0) + row["quantity"]
     stock.give_back(pieces, now=now)
     return Cancelled(points, len(ids))
+
+
+def note_payment(redemption_id: int, *, payment: str) -> bool:
+    """Note under which reference the part in money was paid; False when it was before, or there is none."""
+    query = "UPDATE reward_redemption SET payment = {p} WHERE id = {id} AND money IS NOT NULL AND payment IS NULL"
+    return execute(sql(query, p=payment, id=redemption_id)) > 0
 
 
 @transaction.atomic

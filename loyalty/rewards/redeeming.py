@@ -117,7 +117,10 @@ def _refused(
         problems.append(Problem("points", f"{wanted} points are wanted, {has} can be used", remedy))
     if price.money is not None and not order.payment:
         owed = price.money * order.quantity
-        problems.append(Problem("payment", f"{owed:.2f} are to be paid", "name the payment's reference"))
+        if not order.pay_later:
+            problems.append(Problem("payment", f"{owed:.2f} are to be paid", "name the payment's reference"))
+        elif any(one.at_once for one in (reward, *(part for part, _n in reward.parts))):
+            problems.append(Problem("payment", f"{owed:.2f} are to be paid first", "it is delivered at once"))
     parcel = document.type == "physical" or any(part.document.type == "physical" for part, _n in reward.parts)
     return problems + check_address(order.address, wanted=parcel)
 

@@ -21,6 +21,7 @@ class Order:
     slot: datetime | None = None
     payment: str | None = None
     note: str | None = None
+    pay_later: bool = False
 
 
 @dataclass(frozen=True, slots=True)
