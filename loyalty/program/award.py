@@ -32,7 +32,7 @@ _BOOKINGS = """op AS MATERIALIZED (
 _GIVEN = """g{place} AS (
     SELECT {rule_id}::int AS rule_id, {wallet_id}::int AS wallet_id, t.booking_id, op.member_id, t.shares, t.nos,
         op.occurred_at AS earned_at, {releases} AS releases_at, {expires} AS expires_at,
-        greatest(0, {capped})::int AS granted
+        {awaits}::text AS awaits, {lapses} AS lapses, greatest(0, {capped})::int AS granted
     FROM (
         SELECT booking_id, {round}(round(sum(points), 6)) AS points, array_agg(points ORDER BY no) AS shares,
             array_agg(no ORDER BY no) AS nos
@@ -40,7 +40,7 @@ _GIVEN = """g{place} AS (
     ) t JOIN op ON op.id = t.booking_id
 )"""
 _BUDGETED = """b{place} AS (
-    SELECT rule_id, wallet_id, booking_id, member_id, shares, nos, earned_at, releases_at, expires_at,
+    SELECT rule_id, wallet_id, booking_id, member_id, shares, nos, earned_at, releases_at, expires_at, awaits, lapses,
         greatest(0, least(granted, {rest} - (sum(granted) OVER (ORDER BY booking_id) - granted)))::int AS granted
     FROM g{place}
 )"""
@@ -48,11 +48,11 @@ _BUDGETED = """b{place} AS (
 # cap or a budget took is taken from all lines alike.
 _MADE = """made AS (
     INSERT INTO lot (member_id, wallet_id, booking_id, rule_id, amount, pending, active, earned_at, releases_at,
-        expires_at, line_numbers, parts)
+        expires_at, awaits, lapses, line_numbers, parts)
     SELECT g.member_id, g.wallet_id, g.booking_id, g.rule_id, g.granted,
-        CASE WHEN g.releases_at > {now} THEN g.granted ELSE 0 END,
-        CASE WHEN g.releases_at > {now} THEN 0 ELSE g.granted END,
-        g.earned_at, g.releases_at, g.expires_at, g.nos::smallint[],
+        CASE WHEN g.releases_at > {now} OR g.lapses THEN g.granted ELSE 0 END,
+        CASE WHEN g.releases_at > {now} OR g.lapses THEN 0 ELSE g.granted END,
+        g.earned_at, g.releases_at, g.expires_at, g.awaits, g.lapses, g.nos::smallint[],
         CASE WHEN cardinality(g.shares) = 1 THEN ARRAY[g.granted] ELSE (
             SELECT array_agg((w.reached - w.before)::int ORDER BY w.place)
             FROM (
@@ -142,6 +142,8 @@ def _given(rule: Rule, place: int, zone: str) -> Sql:
         wallet_id=rule.wallet_id,
         releases=sql("op.occurred_at + make_interval(secs => {seconds})", seconds=rule.pending_seconds),
         expires=expires(rule.expiry, Sql("op.wall"), zone),
+        awaits=rule.awaits,
+        lapses=Sql("TRUE" if rule.lapses else "FALSE"),
         round=Sql(_ROUND[rule.document.round]),
         capped=sql("least({caps})", caps=Sql(", ").join(caps)),
     )

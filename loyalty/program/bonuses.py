@@ -7,19 +7,19 @@ from decimal import ROUND_FLOOR, Decimal
 from loyalty.events import partitions
 from loyalty.kit.sql import fetch, fetch_values, sql
 from loyalty.program import award, membership, names, posting
-from loyalty.program.definition import Expiry
+from loyalty.program.definition import Awaited, Expiry
 from loyalty.program.models import Program
 from loyalty.program.setup import Setup, load_all
 
 _MADE = """made AS (
     INSERT INTO lot (member_id, wallet_id, booking_id, amount, pending, active, earned_at, releases_at, expires_at,
-        line_numbers, parts)
+        awaits, lapses, line_numbers, parts)
     SELECT b.member_id, {wallet}, b.id, {points}, CASE WHEN b.late THEN {points} ELSE 0 END,
         CASE WHEN b.late THEN 0 ELSE {points} END, b.occurred_at, b.releases_at, {expires},
-        {numbers}::smallint[], {parts}::int[]
+        {awaits}::text, {lapses}::boolean, {numbers}::smallint[], {parts}::int[]
     FROM (SELECT id, member_id, occurred_at, occurred_at AT TIME ZONE {zone} AS wall,
             occurred_at + make_interval(secs => {pending}) AS releases_at,
-            occurred_at + make_interval(secs => {pending}) > {now} AS late
+            occurred_at + make_interval(secs => {pending}) > {now} OR {lapses}::boolean AS late
         FROM booking WHERE id = {booking}) b
     RETURNING id, booking_id, member_id, wallet_id, amount, pending
 )"""
@@ -80,6 +80,7 @@ def add(booking_id: int, parts: Mapping[int, int], *, setup: Setup, now: datetim
         return 0
     wallet_id, settings = setup.wallet(None)
     expiry = settings.expiry if isinstance(settings.expiry, Expiry) else None
+    waits = settings.pending
     before = sql(
         _MADE,
         wallet=wallet_id,
@@ -89,6 +90,8 @@ def add(booking_id: int, parts: Mapping[int, int], *, setup: Setup, now: datetim
         parts=list(parts.values()),
         zone=setup.zone,
         pending=settings.pending_seconds,
+        awaits=waits.event if isinstance(waits, Awaited) else None,
+        lapses=isinstance(waits, Awaited) and waits.then == "reverse",
         now=now,
         booking=booking_id,
     )

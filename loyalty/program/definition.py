@@ -5,7 +5,16 @@ from datetime import date, time
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    field_serializer,
+    model_validator,
+)
 
 from loyalty.kit.periods import Period
 
@@ -44,14 +53,38 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     def plain(self) -> dict[str, Any]:
-        """The document as it is stored and shown: without what has its usual value."""
-        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        """The document as it is stored and shown: without what has its usual value, at every depth.
+
+        `exclude_defaults` of pydantic does nothing beside a serializer for all fields. `type` stays: it says which of
+        several shapes the rest has.
+        """
+        shown = {}
+        for name, info in type(self).model_fields.items():
+            value = getattr(self, name)
+            usual = not info.is_required() and name != "type" and value == info.get_default(call_default_factory=True)
+            if not usual and not info.exclude:
+                shown[info.alias or name] = _plain(value)
+        return shown
 
     @field_serializer("*", mode="wrap", when_used="json")
     def _number(self, value: Any, handler: Any) -> Any:
         if isinstance(value, Decimal):
             return int(value) if value == value.to_integral_value() else float(value)
         return handler(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Strict):
+        return value.plain()
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", by_alias=True)
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value.isoformat() if isinstance(value, date | time) else value
 
 
 class Expiry(Strict):
@@ -71,8 +104,29 @@ class Expiry(Strict):
         return self.months < SHORTEST_MONTHS or (self.months == SHORTEST_MONTHS and self.until != "year")
 
 
+class Awaited(Strict):
+    """Points wait for an `event` of the timeline that names their purchase (`transaction`), for example `delivered`.
+    Without it, `within` decides: they are released then, or taken back (`reverse`).
+    """
+
+    event: Annotated[str, Field(pattern=r"^[a-z0-9_.:-]{1,100}$")]
+    within: Elapsed = "30d"
+    then: Literal["release", "reverse"] = "release"
+
+
+Pending = Annotated[
+    Annotated[Elapsed, Tag("period")] | Annotated[Awaited, Tag("awaited")],
+    Discriminator(lambda value: "awaited" if isinstance(value, dict | Awaited) else "period"),
+]
+
+
+def pending_seconds(pending: str | Awaited) -> int:
+    """How long points wait at most."""
+    return Period.parse(pending.within if isinstance(pending, Awaited) else pending).seconds or 0
+
+
 class WalletSettings(Strict):
-    """One kind of points. `pending`: how long they wait before they can be used (a return window).
+    """One kind of points. `pending`: how long they wait before they can be used (a return window), or for which event.
 
     `value` is what a point is worth in money. `negative`: a return of points that are spent leaves a debt (`owe`), or
     the member keeps them (`forgive`).
@@ -80,7 +134,7 @@ class WalletSettings(Strict):
 
     key: str = Field(pattern=KEY.pattern)
     name: Names = {}
-    pending: Elapsed = "0s"
+    pending: Pending = "0s"
     expiry: Expiry | Literal["never"] = Expiry()
     spendable: bool = True
     negative: Literal["owe", "forgive"] = "owe"
@@ -89,7 +143,7 @@ class WalletSettings(Strict):
 
     @property
     def pending_seconds(self) -> int:
-        return Period.parse(self.pending).seconds or 0
+        return pending_seconds(self.pending)
 
 
 class TierSettings(Strict):
@@ -140,6 +194,22 @@ class Households(Strict):
     monthly_limit: Annotated[int, Field(ge=0)] = 10_000
 
 
+class Pin(Strict):
+    """What a member has to prove with the own PIN: taking more than `spend_above` points at once, handing points on.
+
+    After `attempts` wrong ones no further is looked at for the time of `lockout`.
+    """
+
+    spend_above: Annotated[int | None, Field(ge=0, le=100_000_000)] = None
+    transfer: bool = False
+    attempts: Annotated[int, Field(ge=1, le=20)] = 5
+    lockout: Elapsed = "15m"
+
+    @property
+    def lockout_seconds(self) -> int:
+        return Period.parse(self.lockout).seconds or 0
+
+
 class ProgramDocument(Strict):
     """A loyalty program: its wallets, how people join, which events of the timeline are purchases."""
 
@@ -155,6 +225,7 @@ class ProgramDocument(Strict):
     notices: list[Elapsed] = ["90d", "30d", "7d"]
     velocity: Annotated[list[Velocity], Field(max_length=20)] = []
     households: Households | None = None
+    pin: Pin | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> "ProgramDocument":
@@ -264,7 +335,7 @@ class RuleDocument(Strict):
     caps: Caps = Caps()
     budget: Budget = Budget()
     round: Literal["down", "nearest", "up"] = "down"
-    pending: Elapsed | None = None
+    pending: Pending | None = None
     expiry: Expiry | Literal["never"] | None = None
 
 

@@ -234,7 +234,8 @@ class Lot(models.Model):
     """Points that were given together: where they came from, when they are released, when they expire, and where they
     are now.
 
-    `parts` are the points of each line of the purchase (`line_numbers`), which a return takes back.
+    `parts` are the points of each line of the purchase (`line_numbers`), which a return takes back. `awaits`: an event
+    that releases them before; `lapses`: without it they are taken back at `releases_at`.
     """
 
     member_id = models.BigIntegerField(_("member"))
@@ -253,6 +254,8 @@ class Lot(models.Model):
     releases_at = models.DateTimeField(_("released at"), null=True)
     expires_at = models.DateTimeField(_("expires at"), null=True)
     open = models.BooleanField(default=True, db_default=True)
+    awaits = models.TextField(_("waits for"), null=True)
+    lapses = models.BooleanField(default=False, db_default=False)
     line_numbers = ArrayField(models.SmallIntegerField(), null=True)
     parts = ArrayField(models.IntegerField(), null=True)
 
@@ -285,6 +288,7 @@ class Lot(models.Model):
             models.Index(fields=["booking_id"], name="lot_booking"),
             models.Index(fields=["releases_at"], name="lot_releases", condition=Q(pending__gt=0)),
             models.Index(fields=["expires_at"], name="lot_expires", condition=Q(open=True, expires_at__isnull=False)),
+            models.Index(fields=["member_id"], name="lot_awaits", condition=Q(awaits__isnull=False, pending__gt=0)),
         ]
 
     def __str__(self) -> str:

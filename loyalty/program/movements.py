@@ -31,8 +31,8 @@ class Booked:
 
 
 def release(setup: Setup, *, now: datetime, limit: int = BATCH) -> int:
-    """Make points usable whose waiting time is over; the number of lots."""
-    due = Sql("l.pending > 0 AND l.releases_at <= {now}")
+    """Make points usable whose waiting time is over; the number of lots. Those that lapse are not among them."""
+    due = Sql("l.pending > 0 AND l.releases_at <= {now} AND NOT l.lapses")
     return _due(
         setup,
         sql(due.text, now=now),

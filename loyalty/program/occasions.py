@@ -11,7 +11,7 @@ from django.db import transaction
 from loyalty.events import facts, partitions, queue
 from loyalty.kit.periods import Period
 from loyalty.kit.sql import Sql, execute, fetch, sql
-from loyalty.program import membership, movements, names, posting, tiering
+from loyalty.program import awaiting, membership, movements, names, posting, tiering
 from loyalty.program.purchases import earn, insert_bookings
 from loyalty.program.receipts import Receipt, key_of, read, rounds
 from loyalty.program.setup import Setup
@@ -39,8 +39,10 @@ def earn_from_events(setups: Sequence[Setup], *, consumer: str, now: datetime, l
                 " JOIN event_type t ON t.id = e.type_id ORDER BY e.occurred_at, e.seq"
             )
         )
+        awaiting.hold_members(setups)
         for setup in setups:
             _earn(setup, rows, now)
+            awaiting.arrived(setup, now=now)
     return taken
 
 
@@ -82,9 +84,11 @@ def _purchase(setup: Setup, event_id: int, member_id: int, at: datetime, propert
     if wrong or properties.get("currency", setup.document.currency) != setup.document.currency:
         return []
     key = key_of("purchase", f"{setup.id}:{event_id}")
+    named = properties.get("transaction")
     return [
         _value(
-            member_id, names.PURCHASE, at, key, currency=setup.document.currency, amount=receipt.total,
+            member_id, names.PURCHASE, at, key, reference=str(named)[:200] if isinstance(named, str | int) else None,
+            currency=setup.document.currency, amount=receipt.total,
             net=receipt.net_amount, margin=receipt.margin, store=receipt.store, channel=receipt.channel,
             lines=receipt.lines(),
         )

@@ -9,7 +9,7 @@ from loyalty.events import facts, partitions, queue
 from loyalty.kit.documents import Change
 from loyalty.kit.problems import Problem, Problems
 from loyalty.kit.sql import execute, fetch, sql
-from loyalty.program import membership, movements, names, tiering
+from loyalty.program import awaiting, membership, movements, names, tiering
 from loyalty.program.definition import ProgramDocument, RuleDocument, TierDocument
 from loyalty.program.models import Adjustment, EarningRule, Member, Program, Tier, Wallet
 from loyalty.program.setup import Setup, load, load_all
@@ -143,7 +143,7 @@ def _rule_problems(document: RuleDocument, setup: Setup, *, worth: bool) -> list
 
 def listen() -> None:
     """Subscribe to the events that the programs' rules want, and to no others."""
-    wanted = {name for setup in load_all() for name in setup.events()}
+    wanted = {name for setup in load_all() for name in setup.events()} | awaiting.waiting()
     query = sql(
         "SELECT t.name FROM event_subscription s JOIN event_type t ON t.id = s.type_id WHERE s.consumer = {c}",
         c=CONSUMER,

@@ -66,7 +66,7 @@ def lots(member_id: int, *, limit: int = LARGEST_PAGE) -> list[dict[str, Any]]:
     return fetch_values(
         sql(
             "SELECT l.id, w.key AS wallet, r.key AS rule, l.booking_id, l.amount, l.pending, l.active, l.locked,"
-            " l.earned_at, l.releases_at, l.expires_at FROM lot l JOIN wallet w ON w.id = l.wallet_id"
+            " l.earned_at, l.releases_at, l.awaits, l.expires_at FROM lot l JOIN wallet w ON w.id = l.wallet_id"
             " LEFT JOIN earning_rule r ON r.id = l.rule_id WHERE l.member_id = {member} AND l.open"
             " ORDER BY l.expires_at NULLS LAST, l.earned_at, l.id LIMIT {limit}",
             member=member_id,
@@ -118,9 +118,9 @@ def outcome(booking_id: int, *, setup: Setup, now: datetime) -> dict[str, Any]:
         sql("SELECT member_id, kind, reference, amount FROM booking WHERE id = {id}", id=booking_id)
     )[0]
     earned = []
-    for key, rule_id, points, pending, releases_at, expires_at in fetch(
+    for key, rule_id, points, pending, releases_at, awaits, expires_at in fetch(
         sql(
-            "SELECT w.key, l.rule_id, l.amount, l.pending, l.releases_at, l.expires_at FROM lot l"
+            "SELECT w.key, l.rule_id, l.amount, l.pending, l.releases_at, l.awaits, l.expires_at FROM lot l"
             " JOIN wallet w ON w.id = l.wallet_id WHERE l.booking_id = {id} ORDER BY l.id",
             id=booking_id,
         )
@@ -134,6 +134,7 @@ def outcome(booking_id: int, *, setup: Setup, now: datetime) -> dict[str, Any]:
                 "sentence": wording.rule(rule.document, rule.part.sentence(rule.parameters)) if rule else "",
                 "state": "pending" if pending else "active",
                 "available_at": releases_at if pending else None,
+                "waits_for": awaits if pending else None,
                 "expires_at": expires_at,
             }
         )

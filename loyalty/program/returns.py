@@ -265,7 +265,7 @@ def _move(rows: list[_Row], setup: Setup, now: datetime) -> None:
             forgiving=forgiving,
         )
         posting.post(moves, now=now, fact="points.reversed")
-        _free_budgets([one[0] for one in back if one[0]])
+        free_budgets([one[0] for one in back if one[0]])
     paid = [
         (one.booking_id, lot_id, points)
         for one in rows
@@ -287,7 +287,8 @@ def _move(rows: list[_Row], setup: Setup, now: datetime) -> None:
         posting.post(moves, now=now, fact="points.refunded")
 
 
-def _free_budgets(booking_ids: list[int]) -> None:
+def free_budgets(booking_ids: list[int]) -> None:
+    """Let budgets have again what these bookings took back."""
     execute(
         sql(
             "UPDATE earning_rule r SET used_points = greatest(0, r.used_points - x.points) FROM ("

@@ -14,7 +14,10 @@ from loyalty.program.earning_part import EarningPart, earning
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`id` and `wallet_id` are those of the tables; `rest` is what its budget still has, None without one."""
+    """`id` and `wallet_id` are those of the tables; `rest` is what its budget still has, None without one.
+
+    `awaits` is the event that its points wait for, `pending_seconds` at most; `lapses`: without it they are taken back.
+    """
 
     id: int
     wallet_id: int
@@ -24,6 +27,8 @@ class Rule:
     pending_seconds: int = 0
     expiry: Expiry | None = None
     rest: int | None = None
+    awaits: str | None = None
+    lapses: bool = False
 
 
 def read(document: dict[str, Any]) -> tuple[RuleDocument, EarningPart, Any]:

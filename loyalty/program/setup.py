@@ -6,10 +6,16 @@ from difflib import get_close_matches
 
 from django.conf import settings
 
-from loyalty.kit.periods import Period
 from loyalty.kit.problems import Problem, Problems
 from loyalty.program import names
-from loyalty.program.definition import Expiry, ProgramDocument, RuleDocument, WalletSettings
+from loyalty.program.definition import (
+    Awaited,
+    Expiry,
+    ProgramDocument,
+    RuleDocument,
+    WalletSettings,
+    pending_seconds,
+)
 from loyalty.program.earning_part import EarningPart
 from loyalty.program.models import EarningRule, Program, Tier, Wallet
 from loyalty.program.rules import Rule, in_order, read
@@ -56,7 +62,12 @@ class Setup:
         wanted = {name for rule in self.rules for name in rule.part.events(rule.parameters)}
         if self.document.purchase_event and self.rules_for(names.PURCHASE):
             wanted.add(self.document.purchase_event)
-        return wanted
+        return wanted | self.awaited()
+
+    def awaited(self) -> set[str]:
+        """Names of the events that points wait for."""
+        waits = {one.pending.event for one in self.document.wallets if isinstance(one.pending, Awaited)}
+        return waits | {rule.awaits for rule in self.rules if rule.awaits}
 
 
 def load(key: str | None = None, where: str = "program") -> Setup:
@@ -112,6 +123,9 @@ def prepared(
     wallet = setup.settings_of(wallet_id)
     given = wallet.expiry if document.expiry is None else document.expiry
     pending = document.pending or wallet.pending
-    seconds = Period.parse(pending).seconds or 0
     expiry = given if isinstance(given, Expiry) else None
-    return Rule(rule_id, wallet_id, document, part, parameters, seconds, expiry)
+    return Rule(
+        rule_id, wallet_id, document, part, parameters, pending_seconds(pending), expiry,
+        awaits=pending.event if isinstance(pending, Awaited) else None,
+        lapses=isinstance(pending, Awaited) and pending.then == "reverse",
+    )  # fmt: skip

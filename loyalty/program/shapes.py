@@ -41,6 +41,7 @@ class Earned(Schema):
     sentence: str
     state: str
     available_at: datetime | None
+    waits_for: str | None = Field(None, description="The event that releases them, before `available_at`.")
     expires_at: datetime | None
 
 

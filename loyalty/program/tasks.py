@@ -5,7 +5,7 @@ from datetime import datetime
 from time import monotonic
 
 from loyalty.kit.chores import chore
-from loyalty.program import caps, fulfilling, holds, movements, occasions, operations, referrals, tiering
+from loyalty.program import awaiting, caps, fulfilling, holds, movements, occasions, operations, referrals, tiering
 from loyalty.program.setup import Setup, load_all
 
 # A chore goes on while there is work, for so long.
@@ -48,6 +48,12 @@ def orders(*, now: datetime) -> int:
 def release(*, now: datetime) -> int:
     """Make pending points usable whose waiting time is over, and let go of holds that ran out."""
     return _for_each(lambda setup: movements.release(setup, now=now) + holds.end_holds(setup, now=now))
+
+
+@chore("program.lapse", queue="maintenance", every=60, order=16)
+def lapse(*, now: datetime) -> int:
+    """Take back pending points whose event did not come in time."""
+    return _for_each(lambda setup: awaiting.lapse(setup, now=now))
 
 
 @chore("program.expire", queue="maintenance", every=300, order=17)
