@@ -51,6 +51,8 @@ FACTS = {
     "card.blocked": "card",
     "card.replaced": "card",
     "receipt.claimed": "receipt",
+    "receipt.refused": "receipt_photo",
+    "staff.noted": "",
     "voucher.issued": "voucher",
     "voucher.redeemed": "voucher",
     "voucher.returned": "voucher",
@@ -64,6 +66,14 @@ FACTS = {
     "reward.won": "redemption",
     "reward.back_in_stock": "reward",
     "wish.reached": "reward",
+    "subscription.ordered": "subscription",
+    "subscription.started": "subscription",
+    "subscription.renewed": "subscription",
+    "subscription.payment_failed": "subscription",
+    "subscription.cancelled": "subscription",
+    "subscription.resumed": "subscription",
+    "subscription.ended": "subscription",
+    "subscription.withdrawn": "subscription",
 }
 
 

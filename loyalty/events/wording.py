@@ -202,6 +202,8 @@ FACT_WORDS: dict[str, Told] = {
         "credit_card", _("Card replaced"), _("A card was replaced."), _("The card was replaced by %(subject)s.")
     ),
     "receipt.claimed": Told("receipt_long", _("Receipt claimed"), _("Claimed a receipt.")),
+    "receipt.refused": Told("receipt_long_off", _("Receipt refused"), _("A photo of a receipt was refused.")),
+    "staff.noted": Told("sticky_note_2", _("Note of the staff"), _("The staff noted something.")),
     "badge.awarded": Told("workspace_premium", _("Badge won"), _("Won a badge."), _("Won the badge “%(subject)s”.")),
     "game.played": Told("casino", _("Game played"), _("Played a game."), _("Played “%(subject)s”.")),
     "prize.won": Told("celebration", _("Prize won"), _("Won a prize."), _("Won: %(subject)s.")),
@@ -227,6 +229,16 @@ FACT_WORDS: dict[str, Told] = {
     "offer.redeemed": Told(
         "local_offer", _("Offer used"), _("Used an offer."), _("Used the offer “%(subject)s”.")
     ),
+    "subscription.ordered": Told("contract", _("Membership ordered"), _("Ordered the membership “%(subject)s”.")),
+    "subscription.started": Told("verified", _("Membership began"), _("The membership “%(subject)s” began.")),
+    "subscription.renewed": Told("autorenew", _("Membership renewed"), _("“%(subject)s” goes on for another period.")),
+    "subscription.payment_failed": Told(
+        "credit_card_off", _("Payment failed"), _("A payment for “%(subject)s” failed.")
+    ),
+    "subscription.cancelled": Told("cancel", _("Membership cancelled"), _("Cancelled the membership “%(subject)s”.")),
+    "subscription.resumed": Told("undo", _("Cancellation taken back"), _("Keeps the membership “%(subject)s”.")),
+    "subscription.ended": Told("event_busy", _("Membership ended"), _("The membership “%(subject)s” ended.")),
+    "subscription.withdrawn": Told("undo", _("Membership withdrawn"), _("Withdrew from “%(subject)s”.")),
 }  # fmt: skip
 _WEB_WORDS: dict[str, Told] = {
     "page_viewed": Told("web", _("Page viewed"), _("Looked at a page."), _("Looked at the page %(subject)s.")),
