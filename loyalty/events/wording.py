@@ -81,6 +81,7 @@ _GROUP_OF_PREFIX = {
     "receipt": "loyalty",
     "reward": "loyalty",
     "wish": "loyalty",
+    "subscription": "loyalty",
 }
 _ICON_OF_GROUP = {"loyalty": "loyalty", "web": "language", "other": "bolt"}
 
@@ -229,16 +230,14 @@ FACT_WORDS: dict[str, Told] = {
     "offer.redeemed": Told(
         "local_offer", _("Offer used"), _("Used an offer."), _("Used the offer “%(subject)s”.")
     ),
-    "subscription.ordered": Told("contract", _("Membership ordered"), _("Ordered the membership “%(subject)s”.")),
-    "subscription.started": Told("verified", _("Membership began"), _("The membership “%(subject)s” began.")),
-    "subscription.renewed": Told("autorenew", _("Membership renewed"), _("“%(subject)s” goes on for another period.")),
-    "subscription.payment_failed": Told(
-        "credit_card_off", _("Payment failed"), _("A payment for “%(subject)s” failed.")
-    ),
-    "subscription.cancelled": Told("cancel", _("Membership cancelled"), _("Cancelled the membership “%(subject)s”.")),
-    "subscription.resumed": Told("undo", _("Cancellation taken back"), _("Keeps the membership “%(subject)s”.")),
-    "subscription.ended": Told("event_busy", _("Membership ended"), _("The membership “%(subject)s” ended.")),
-    "subscription.withdrawn": Told("undo", _("Membership withdrawn"), _("Withdrew from “%(subject)s”.")),
+    "subscription.ordered": Told("contract", _("Membership ordered"), _("Ordered a paid membership.")),
+    "subscription.started": Told("verified", _("Membership began"), _("The paid membership began.")),
+    "subscription.renewed": Told("autorenew", _("Membership goes on"), _("The paid membership goes on.")),
+    "subscription.payment_failed": Told("credit_card_off", _("Payment failed"), _("A payment for it failed.")),
+    "subscription.cancelled": Told("cancel", _("Membership cancelled"), _("Cancelled the paid membership.")),
+    "subscription.resumed": Told("undo", _("Cancellation taken back"), _("Keeps the paid membership.")),
+    "subscription.ended": Told("event_busy", _("Membership ended"), _("The paid membership ended.")),
+    "subscription.withdrawn": Told("undo", _("Membership withdrawn"), _("Withdrew from the paid membership.")),
 }  # fmt: skip
 _WEB_WORDS: dict[str, Told] = {
     "page_viewed": Told("web", _("Page viewed"), _("Looked at a page."), _("Looked at the page %(subject)s.")),
