@@ -9,18 +9,23 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from loyalty.kit.problems import Problem
 from loyalty.kit.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What applying one document did: `verdict` is created, updated or unchanged; `before`/`after` feed the diff."""
+    """What applying one document did: `verdict` is created, updated or unchanged; `before`/`after` feed the diff.
+
+    `warnings`: what is allowed, and still better looked at; told with every `apply`, also of a dry run.
+    """
 
     kind: str
     key: str
     verdict: str
     before: dict[str, Any] | None = None
     after: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[Problem, ...] = ()
 
 
 class Kind(Protocol):

@@ -51,8 +51,8 @@ def read_own(request: HttpRequest) -> dict[str, Any]:
         "name": partner.name,
         "state": partner.state,
         "stores": queries.stores_of(partner.pk),
-        "rates": partner.definition["rates"],
-        "contract": queries.contract_of(partner).plain(),
+        "rates": [{"fee": 0, **rate} for rate in partner.definition["rates"]],
+        "contract": queries.contract_of(partner).model_dump(mode="json"),
         "currency": setup.document.currency,
         **statements.balances(partner.pk),
     }

@@ -1,6 +1,7 @@
 """The kinds `program`, `tier` and `earning_rule`."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -9,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from loyalty.kit.documents import Change, kinds
 from loyalty.kit.problems import Problem, Problems, from_pydantic, with_suggestion
 from loyalty.program import operations
-from loyalty.program.definition import ProgramDocument, TierDocument
+from loyalty.program.definition import SHORTEST_MONTHS, Expiry, ProgramDocument, TierDocument
 from loyalty.program.models import EarningRule, Program, Tier
 from loyalty.program.rules import read as read_rule
 
@@ -37,13 +38,25 @@ def _program_fails_elsewhere(document: dict[str, Any], declared: dict[str, set[s
     return named in coming and not Program.objects.filter(key=named).exists()
 
 
+def _short(where: str, expiry: Any) -> list[Problem]:
+    """A warning for points that expire earlier than is safe in Germany; who counts from the last activity is safe."""
+    if not isinstance(expiry, Expiry) or not expiry.short or expiry.activity:
+        return []
+    told = f"points expire before the end of the year in which {SHORTEST_MONTHS} months end"
+    return [Problem(where, told, "German courts have declared shorter terms void: leave it out, or have a lawyer look")]
+
+
 class ProgramKind:
     """A loyalty program: what tiers and earning rules belong to."""
 
     rank = 12
 
     def apply(self, document: dict[str, Any], *, now: datetime, declared: dict[str, set[str]]) -> Change:
-        return operations.save_program(_read(ProgramDocument, document), now=now)
+        given = _read(ProgramDocument, document)
+        change = operations.save_program(given, now=now)
+        told = [one for place, wallet in enumerate(given.wallets)
+                for one in _short(f"wallets[{place}].expiry", wallet.expiry)]  # fmt: skip
+        return replace(change, warnings=tuple(told))
 
     def export(self) -> Iterable[dict[str, Any]]:
         for program in Program.objects.order_by("key"):
@@ -75,7 +88,8 @@ class EarningRuleKind:
         rule, _part, parameters = read_rule(document)
         if _program_fails_elsewhere(document, declared):
             raise Problems([Problem("program", "has mistakes of its own", "correct the program first")])
-        return operations.save_rule(rule, parameters.plain(), now=now)
+        change = operations.save_rule(rule, parameters.plain(), now=now)
+        return replace(change, warnings=tuple(_short("expiry", rule.expiry)))
 
     def export(self) -> Iterable[dict[str, Any]]:
         for rule in EarningRule.objects.order_by("program_id", "key"):

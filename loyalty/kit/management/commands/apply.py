@@ -41,21 +41,23 @@ class Command(BaseCommand):
             mistakes += [written[number].mistake(problem) for number, problem in refused.mistakes]
         if options["json"]:
             self.stdout.write(
-                json.dumps(_as_json([] if mistakes else changes, mistakes, options["dry_run"]), default=str)
+                json.dumps(_as_json([] if mistakes else changes, written, mistakes, options["dry_run"]), default=str)
             )
         if mistakes:
             mistakes.sort(key=lambda mistake: (files.index(mistake.file), mistake.line))
             counted = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
             raise CommandError("\n".join([f"{counted}, nothing was changed", *map(str, mistakes)]))
         if not options["json"]:
-            self._tell(changes, dry_run=options["dry_run"])
+            self._tell(changes, _warnings(written, changes), dry_run=options["dry_run"])
 
-    def _tell(self, changes: list[Change], *, dry_run: bool) -> None:
+    def _tell(self, changes: list[Change], warnings: list[Mistake], *, dry_run: bool) -> None:
         for change in changes:
             self.stdout.write(f"{change.verdict:9} {change.kind} {change.key}")
             if dry_run and change.verdict != "unchanged":
                 for line in difference(change):
                     self.stdout.write("    " + line)
+        for warning in warnings:
+            self.stdout.write(f"warning: {warning}")
         verdicts = [change.verdict for change in changes]
         total = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in ("created", "updated", "unchanged"))
         self.stdout.write(f"{total}; dry run, nothing was changed" if dry_run else total)
@@ -96,15 +98,23 @@ def _files(name: str) -> list[str]:
     return sorted(str(file) for file in path.iterdir() if file.suffix in SUFFIXES) or [name]
 
 
-def _as_json(changes: list[Change], mistakes: list[Mistake], dry_run: bool) -> dict[str, Any]:
+def _warnings(written: list[Written], changes: list[Change]) -> list[Mistake]:
+    """What the documents' kinds warn of, with the line. There is a change for each document, in their order."""
+    pairs = zip(written, changes, strict=True) if changes else ()
+    return [item.mistake(problem) for item, change in pairs for problem in change.warnings]
+
+
+def _as_json(changes: list[Change], written: list[Written], mistakes: list[Mistake], dry_run: bool) -> dict[str, Any]:
     return {
         "dry_run": dry_run,
         "changes": [
             {"kind": item.kind, "key": item.key, "verdict": item.verdict, "before": item.before, "after": item.after}
             for item in changes
         ],
-        "mistakes": [
-            {"file": item.file, "line": item.line, "kind": item.kind, "key": item.key, **item.problem.as_dict()}
-            for item in mistakes
-        ],
+        "warnings": [_placed(item) for item in _warnings(written, changes)],
+        "mistakes": [_placed(item) for item in mistakes],
     }
+
+
+def _placed(item: Mistake) -> dict[str, Any]:
+    return {"file": item.file, "line": item.line, "kind": item.kind, "key": item.key, **item.problem.as_dict()}

@@ -43,7 +43,8 @@ class Shelf:
                 [self.name, document["key"], json.dumps(document)],
             )
         verdict = "created" if before is None else "unchanged" if before == document else "updated"
-        return Change(self.name, document["key"], verdict, before, document)
+        odd = (Problem("size", "is odd", "look at it"),) if document.get("size", 0) % 2 else ()
+        return Change(self.name, document["key"], verdict, before, document, odd)
 
     def export(self) -> Iterable[dict[str, Any]]:
         with connection.cursor() as cursor:
@@ -196,8 +197,22 @@ def test_as_json_the_command_prints_one_object(tmp_path: Path, capsys: pytest.Ca
     assert json.loads(run("apply", str(file), "--json", capsys=capsys)) == {
         "dry_run": False,
         "changes": [{"kind": "box", "key": "b", "verdict": "created", "before": None, "after": BOX}],
+        "warnings": [],
         "mistakes": [],
     }
+
+
+def test_a_warning_stands_beside_what_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text("kind: box\nkey: b\n---\nkind: box\nkey: c\nsize: 3\n")
+    told = f"warning: {file}:6: box c: size: is odd (look at it)"
+    assert told in run("apply", str(file), "--dry-run", capsys=capsys).splitlines()
+    assert stored() == []
+    assert told in run("apply", str(file), capsys=capsys).splitlines()
+    assert stored() == [("box", "b"), ("box", "c")]
+    assert json.loads(run("apply", str(file), "--json", capsys=capsys))["warnings"] == [
+        {"file": str(file), "line": 6, "kind": "box", "key": "c", "where": "size", "problem": "is odd (look at it)"}
+    ]
 
 
 def test_what_is_exported_changes_nothing_when_applied(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
