@@ -223,6 +223,13 @@ EVENT_RETENTION = os.environ.get("EVENT_RETENTION", "")
 EVENT_ID_MEMORY = os.environ.get("EVENT_ID_MEMORY", "1095d")
 LEGAL_HOLD = os.environ.get("LEGAL_HOLD", "")
 
+# Requests to others (webhooks): networks and hosts beyond the public internet, http beside https, another CA bundle.
+OUTBOUND_ALLOW = [entry.strip() for entry in os.environ.get("OUTBOUND_ALLOW", "").split(",") if entry.strip()]
+OUTBOUND_HTTP = os.environ.get("OUTBOUND_HTTP", "") == "1"
+# A TrueType file for PDFs; the one that comes along knows the letters of western Europe, Poland and Turkey.
+PDF_FONT = os.environ.get("PDF_FONT", "")
+OUTBOUND_CA_FILE = os.environ.get("OUTBOUND_CA_FILE", "")
+
 # What the admin says beside its title, so that nobody mistakes a trial for the real thing.
 ENVIRONMENT_LABEL = os.environ.get("ENVIRONMENT_LABEL") or (_("One machine") if _embedded else "")
 
