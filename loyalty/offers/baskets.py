@@ -45,12 +45,13 @@ class Checkout(Basket):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line as the rules look at it; `gross` is what it costs in all."""
+    """One line as the rules look at it; `gross` is what it costs in all, `margin` what is left of that, where told."""
 
     no: int
     gross: Decimal
     quantity: Decimal = Decimal(1)
     facts: dict[str, Any] = field(default_factory=dict)
+    margin: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Refusal:
 @dataclass(frozen=True, slots=True)
 class Effect:
     """What one voucher or offer does: money off by line (`lines`), off sending, paid by gift card, points, a voucher
-    to come."""
+    to come. `spared` are lines left out because too little margin would stay."""
 
     name: str
     kind: str
@@ -77,6 +78,7 @@ class Effect:
     times: Decimal | None = None
     on: tuple[int, ...] = ()
     next_pool: str | None = None
+    spared: tuple[int, ...] = ()
 
     @property
     def discount(self) -> Decimal:
@@ -97,6 +99,7 @@ def lines_of(items: Sequence[Item]) -> list[Line]:
             item.gross.quantize(CENT),
             item.quantity,
             {"sku": item.sku, "category": item.category, "brand": item.brand, "labels": item.labels},
+            item.margin,
         )
         for number, item in enumerate(items, 1)
     ]

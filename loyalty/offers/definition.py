@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from loyalty.kit.periods import Period
 from loyalty.program.definition import KEY, Elapsed, Lines, Names, Points, Strict, When
 
 Positive = Annotated[Decimal, Field(gt=0, max_digits=14, decimal_places=2)]
@@ -114,6 +115,10 @@ class Bonus(Strict):
     points: Points
 
 
+# What of each kind of benefit a personal offer sets for the person.
+SIZES = {"percent": "percent", "amount": "amount", "points": "points"}
+HOLDOUT_MIN = 5
+
 Benefit = Annotated[
     Percent | Amount | Product | BuyGet | FreeShipping | GiftCard | NextOrder | Multiplier | Bonus,
     Field(discriminator="type"),
@@ -146,8 +151,71 @@ class Stacking(Strict):
     alone: bool = False
 
 
+class Prior(Strict):
+    """What is believed before anything is known: `rate` percent of people reach the target by themselves, each size
+    makes `lift` percent more of them do; it counts as much as `weight` people."""
+
+    rate: Annotated[Decimal, Field(gt=0, lt=100)] = Decimal(10)
+    lift: Annotated[Decimal, Field(gt=0, lt=50)] = Decimal(5)
+    weight: Annotated[int, Field(ge=1, le=10_000)] = 20
+
+
+class Personal(Strict):
+    """A target and a size of one's own, from one's own purchases, in rounds that last `lasts`.
+
+    `target` `spend`: the usual purchase (median of `history`) times `factor`, up to a multiple of `round`, between
+    `min` and `max`; `category`: the one that stands at `rank` among one's own by what was spent. `sizes` are the sizes
+    of the benefit to choose from. `margin` is what is left of a sale in percent, where purchases do not tell. `bands`
+    part people by their usual purchase. `holdout` percent get nothing, `explore` percent a size by chance. `basis`:
+    only for those who agreed to offers that fit (`consent`), or for all who did not object (`interest`).
+    """
+
+    target: Literal["spend", "category"] = "spend"
+    sizes: Annotated[list[Positive], Field(min_length=1, max_length=8)]
+    margin: Annotated[Decimal, Field(gt=0, le=100)]
+    factor: Annotated[Decimal, Field(gt=0, le=10)] = Decimal("1.2")
+    round: Positive = Decimal(5)
+    min: Positive | None = None
+    max: Positive | None = None
+    rank: Annotated[int, Field(ge=1, le=10)] = 2
+    history: Elapsed = "180d"
+    purchases: Annotated[int, Field(ge=1, le=100)] = 3
+    lasts: Elapsed = "28d"
+    bands: Annotated[list[Positive], Field(max_length=8)] = [Decimal(25), Decimal(50), Decimal(100)]
+    holdout: Annotated[Decimal, Field(ge=HOLDOUT_MIN, le=50)] = Decimal(10)
+    explore: Annotated[Decimal, Field(ge=0, le=100)] = Decimal(10)
+    prior: Prior = Prior()
+    basis: Literal["consent", "interest"] = "consent"
+    program: str | None = None
+
+    @model_validator(mode="after")
+    def _order(self) -> "Personal":
+        for name, values in (("sizes", self.sizes), ("bands", self.bands)):
+            if list(values) != sorted(set(values)):
+                raise ValueError(f"{name}: write each once, the smallest first")
+        if self.min and self.max and self.min > self.max:
+            raise ValueError("max is less than min: swap them")
+        if not 1 <= self.days <= 366:
+            raise ValueError("lasts: 1 to 366 days, for example 28d")
+        if self.target == "category" and {"factor", "round", "min", "max"} & self.model_fields_set:
+            raise ValueError("factor, round, min and max belong to the target spend")
+        if self.target == "spend" and "rank" in self.model_fields_set:
+            raise ValueError("rank belongs to the target category")
+        return self
+
+    @property
+    def days(self) -> int:
+        return (Period.parse(self.lasts).seconds or 0) // 86_400
+
+    @property
+    def history_seconds(self) -> int:
+        return Period.parse(self.history).seconds or 0
+
+
 class _Usable(Strict):
-    """What pools and offers have in common. `returned`: whether a full return lets it be used again."""
+    """What pools and offers have in common. `returned`: whether a full return lets it be used again. `margin_floor`:
+    how many percent of a line's price must stay as margin, by all that is taken off it; where the margin is told.
+    """
 
     key: str = Field(pattern=f"^{KEY.pattern}$")
     name: Names = {}
@@ -157,6 +225,7 @@ class _Usable(Strict):
     when: Conditions = Conditions()
     limits: Limits = Limits()
     stack: Stacking = Stacking()
+    margin_floor: Annotated[Decimal, Field(ge=0, le=100, max_digits=5, decimal_places=2)] | None = None
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "EUR"
     timezone: str = ""
     returned: Literal["restore", "keep"] = "restore"
@@ -249,19 +318,39 @@ class PoolDocument(_Usable):
 class OfferDocument(_Usable):
     """Something to use without a code: by everybody whom `when` fits, or only by those it was given to (`given`).
 
-    `activate`: only after the person has chosen it in the wallet.
+    `activate`: only after the person has chosen it in the wallet. `personal`: each with a target and a size of their
+    own; what `benefit` says of its size is replaced.
     """
 
     kind: Literal["offer"] = "offer"
     image: Annotated[str, Field(pattern="^https://")] | None = None
     activate: bool = True
     given: bool = False
+    personal: Personal | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> "OfferDocument":
         if self.benefit.type == "gift_card":
             raise ValueError("benefit.type: a gift card needs a code; make it a voucher_pool")
+        if self.personal is not None:
+            self._fits(self.personal)
         return self
+
+    def _fits(self, personal: Personal) -> None:
+        kind = self.benefit.type
+        if kind not in SIZES:
+            raise ValueError(f"personal: has sizes of {', '.join(SIZES)}, none of {kind}")
+        if kind == "percent" and personal.sizes[-1] > 100:
+            raise ValueError("personal.sizes: more than 100 percent")
+        if kind == "points" and any(size != int(size) for size in personal.sizes):
+            raise ValueError("personal.sizes: points are whole numbers")
+        if self.given:
+            raise ValueError("given: a personal offer is given by its own rules; leave it out")
+        if personal.target == "spend" and self.when.minimum is not None:
+            raise ValueError("when.minimum: is the personal target; leave it out")
+        own = getattr(self.benefit, "only", None)
+        if personal.target == "category" and (self.when.only.category or (own and own.category)):
+            raise ValueError("only.category: is the personal target; leave it out")
 
 
 Usable = PoolDocument | OfferDocument

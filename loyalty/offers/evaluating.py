@@ -1,7 +1,7 @@
 """What codes and a wallet do to a basket: loaded in a fixed number of queries, judged and priced in memory."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,6 +14,7 @@ from loyalty.offers.baskets import Basket, Effect, Line, Refusal, lines_of, mome
 from loyalty.offers.definition import Usable
 from loyalty.offers.fitting import Reason, Situation, mismatch
 from loyalty.offers.pricing import Candidate
+from loyalty.program.setup import load_all
 
 VOUCHER, OFFER = "voucher", "offer"
 # Refusals of offers that tell customers how near they are; the others of a whole wallet would only be noise.
@@ -73,6 +74,7 @@ def evaluate(
         moment_of(basket, now), settings.TIME_ZONE, lines, basket.store, basket.channel, basket.currency, customer_id,
         person.tiers, person.segments,
     )  # fmt: skip
+    point = _point_cost(documents)
     candidates: list[Candidate] = []
     for code in typed:
         judged = _voucher(code, vouchers.get(code), situation, person)
@@ -80,11 +82,23 @@ def evaluate(
     for offer in offers:
         judged = _offer(offer, situation, person)
         (candidates if isinstance(judged, Candidate) else refused).append(judged)  # type: ignore[arg-type]
+    if point:
+        candidates = [replace(one, point=point) for one in candidates]
     if isinstance(basket.offers, list) and only is None:
         known = {offer.document.key for offer in offers}
         refused += [Refusal(key, OFFER, "unknown_offer") for key in dict.fromkeys(basket.offers) if key not in known]
     priced = pricing.best(candidates, lines, basket.shipping)
     return Evaluation(basket, customer_id, lines, priced.effects, (*refused, *priced.refused))
+
+
+def _point_cost(documents: Collection[Usable]) -> Decimal:
+    """What a point costs, where points and a floor of the margin may meet; else 0, without a query."""
+    if not any(one.benefit.type == "points" for one in documents):
+        return Decimal(0)
+    if all(one.margin_floor is None for one in documents):
+        return Decimal(0)
+    programs = load_all()
+    return programs[0].document.wallets[0].value if programs else Decimal(0)
 
 
 def _once(typed: list[str]) -> tuple[list[str], list[Refusal]]:
@@ -230,6 +244,7 @@ def _applied(candidate: Candidate, effect: Effect) -> dict[str, Any]:
         "points": effect.points,
         "times": None if effect.times is None else str(effect.times),
         "on": list(effect.on),
+        "spared": list(effect.spared),
         "most": getattr(candidate.document.benefit, "max", None) if effect.times else None,
         "next": effect.next_pool,
     }

@@ -63,5 +63,16 @@ invariant(
             AND NOT EXISTS (SELECT FROM customer c WHERE c.id = v.customer_id)
         UNION ALL
         SELECT 'offer_wallet', w.offer_id FROM offer_wallet w
-        WHERE NOT EXISTS (SELECT FROM customer c WHERE c.id = w.customer_id)""",
+        WHERE NOT EXISTS (SELECT FROM customer c WHERE c.id = w.customer_id)
+        UNION ALL
+        SELECT 'offer_personal', p.round_id FROM offer_personal p
+        WHERE NOT EXISTS (SELECT FROM customer c WHERE c.id = p.customer_id)""",
+)
+invariant(
+    "offers.holdout_kept",
+    guarantee=18,
+    promise="nobody who is held out of a personal offer, and nobody without a size, has one of it",
+    query="""
+        SELECT round_id, customer_id FROM offer_personal
+        WHERE held_out AND size IS NOT NULL OR (size IS NULL) <> (step IS NULL)""",
 )

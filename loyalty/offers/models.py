@@ -153,6 +153,8 @@ class Offer(models.Model):
     definition = models.JSONField(default=dict)
     uses = models.BigIntegerField(_("uses"), default=0, db_default=0)
     spent = models.DecimalField(_("spent"), max_digits=14, decimal_places=2, default=0, db_default=0)
+    # The round of a personal offer that counts now.
+    round_id = models.IntegerField(null=True)
     created_at = models.DateTimeField(_("created at"))
     updated_at = models.DateTimeField(_("updated at"))
 
@@ -187,6 +189,75 @@ class WalletOffer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.customer_id}/{self.offer_id}"
+
+
+class OfferRound(models.Model):
+    """A time in which people have a personal offer, or are held out of it; all of them until `ends_at`.
+
+    `rates` are those by which sizes were chosen, `outcome` what came of it by band, size and group: sums, no people.
+    `cursor` is how far giving or measuring has come.
+    """
+
+    class State(models.TextChoices):
+        GIVING = "giving", _("being given")
+        RUNNING = "running", _("running")
+        MEASURED = "measured", _("measured")
+
+    id = models.AutoField(primary_key=True)
+    offer_id = models.IntegerField(_("offer"))
+    number = models.IntegerField(_("round"))
+    state = models.TextField(_("state"), choices=State, default=State.GIVING)
+    given_at = models.DateTimeField(_("given at"))
+    ends_at = models.DateTimeField(_("ends at"))
+    cursor = models.BigIntegerField(default=0, db_default=0)
+    settings = models.JSONField(default=dict)
+    rates = models.JSONField(default=list)
+    outcome = models.JSONField(null=True)
+    measured_at = models.DateTimeField(_("measured at"), null=True)
+
+    class Meta:
+        db_table = "offer_round"
+        verbose_name = _("round of a personal offer")
+        verbose_name_plural = _("rounds of personal offers")
+        constraints = [models.UniqueConstraint(fields=["offer_id", "number"], name="offer_round_number")]
+
+    def __str__(self) -> str:
+        return f"{self.offer_id}/{self.number}"
+
+
+class PersonalOffer(models.Model):
+    """What one person was offered in a round, or that the person was held out (`size` None: no size was worth it).
+
+    `usual` is the usual purchase it was made from; the last five are written when the round is measured.
+    """
+
+    pk = models.CompositePrimaryKey("round_id", "customer_id")
+    round_id = models.IntegerField(_("round"))
+    customer_id = models.BigIntegerField(_("customer"))
+    band = models.SmallIntegerField()
+    step = models.SmallIntegerField(null=True)
+    size = models.DecimalField(_("size"), max_digits=14, decimal_places=2, null=True)
+    held_out = models.BooleanField(_("held out"))
+    explored = models.BooleanField(_("by chance"))
+    usual = models.DecimalField(_("usual purchase"), max_digits=14, decimal_places=2)
+    margin_share = models.DecimalField(max_digits=7, decimal_places=6)
+    threshold = models.DecimalField(_("target"), max_digits=14, decimal_places=2, null=True)
+    category = models.TextField(_("category"), null=True)
+    expected = models.DecimalField(_("expected margin"), max_digits=14, decimal_places=4, null=True)
+    reached = models.BooleanField(_("target reached"), null=True)
+    redeemed = models.IntegerField(_("redeemed"), null=True)
+    revenue = models.DecimalField(_("revenue"), max_digits=14, decimal_places=2, null=True)
+    margin = models.DecimalField(_("margin"), max_digits=14, decimal_places=4, null=True)
+    cost = models.DecimalField(_("cost"), max_digits=14, decimal_places=4, null=True)
+
+    class Meta:
+        db_table = "offer_personal"
+        verbose_name = _("personal offer")
+        verbose_name_plural = _("personal offers")
+        indexes = [models.Index(fields=["customer_id"], name="offer_personal_customer")]
+
+    def __str__(self) -> str:
+        return f"{self.round_id}/{self.customer_id}"
 
 
 class Reservation(models.Model):

@@ -16,6 +16,7 @@ from loyalty.offers import codes, issuing, names, queries
 from loyalty.offers.definition import OfferDocument, PoolDocument, Usable
 from loyalty.offers.models import Offer, Voucher, VoucherPool
 from loyalty.program.models import Tier
+from loyalty.program.setup import load
 
 Declared = Mapping[str, Set[str]]
 BATCH = 2_000
@@ -83,6 +84,8 @@ def _unknown(document: Usable, declared: Declared) -> list[Problem]:
             problems.append(
                 Problem(f"when.segments[{place}]", f"there is no segment {key!r}", "apply the segment first")
             )
+    if isinstance(document, OfferDocument) and document.personal is not None:
+        problems += _of_personal(document, declared)
     if document.benefit.type == "next_order" and document.benefit.pool not in declared.get("voucher_pool", ()):
         pool = VoucherPool.objects.filter(key=document.benefit.pool).first()
         if pool is None:
@@ -90,6 +93,21 @@ def _unknown(document: Usable, declared: Declared) -> list[Problem]:
         elif queries.document_of("voucher_pool", pool.definition).codes.type == "shared":
             problems.append(Problem("benefit.pool", f"{pool.key} has one code for all", "name a pool with own codes"))
     return problems
+
+
+def _of_personal(document: OfferDocument, declared: Declared) -> list[Problem]:
+    """What a personal offer needs of its program: purchases, and for points what they are worth."""
+    key = document.personal.program if document.personal else None
+    if declared.get("program"):
+        return []
+    try:
+        setup = load(key, "personal.program")
+    except Problems as error:
+        return list(error.problems)
+    if document.benefit.type == "points" and not setup.document.wallets[0].value:
+        remedy = "set the value of the program's first wallet"
+        return [Problem("benefit.type", "points that are worth nothing cannot be weighed against margin", remedy)]
+    return []
 
 
 def _frozen(before: PoolDocument, after: PoolDocument, pool: VoucherPool) -> list[Problem]:

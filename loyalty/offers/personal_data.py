@@ -47,6 +47,7 @@ def erase(customer_ids: Sequence[int]) -> int:
             ids=ids,
         )
     )
+    rows += execute(sql("DELETE FROM offer_personal WHERE customer_id = ANY({ids})", ids=ids))
     return rows + execute(sql("DELETE FROM offer_wallet WHERE customer_id = ANY({ids})", ids=ids))
 
 
@@ -62,6 +63,12 @@ def export(customer_id: int) -> dict[str, list[dict[str, Any]]]:
         "offer_wallet": sql(
             "SELECT o.key AS offer, w.given_at, w.activated_at FROM offer_wallet w JOIN offer o ON o.id = w.offer_id"
             " WHERE w.customer_id = {id} ORDER BY o.key",
+            id=customer_id,
+        ),
+        "offer_personal": sql(
+            "SELECT o.key AS offer, r.given_at, r.ends_at, p.held_out, p.size, p.usual, p.threshold, p.category,"
+            " p.reached, p.redeemed, p.revenue FROM offer_personal p JOIN offer_round r ON r.id = p.round_id"
+            " JOIN offer o ON o.id = r.offer_id WHERE p.customer_id = {id} ORDER BY r.given_at, o.key",
             id=customer_id,
         ),
         "offer_reservation": sql(
@@ -82,7 +89,7 @@ def export(customer_id: int) -> dict[str, list[dict[str, Any]]]:
 def merge(pairs: Pairs, now: datetime) -> Moved:
     """The winners have the losers' vouchers and uses, and their offers where they had none of their own."""
     moved: Moved = {table: hand_over(pairs, table) for table in _HANDED}
-    return moved | share(pairs, "offer_wallet", ["offer_id"])
+    return moved | share(pairs, "offer_wallet", ["offer_id"]) | share(pairs, "offer_personal", ["round_id"])
 
 
 def unmerge(given: Return) -> None:
@@ -90,6 +97,7 @@ def unmerge(given: Return) -> None:
     for table in _HANDED:
         give_back(given, table)
     unshare(given, "offer_wallet")
+    unshare(given, "offer_personal")
 
 
 _KEPT = _("as long as your profile")
@@ -111,6 +119,14 @@ TABLES = (
         _("chosen by you, or given to you by us"),
         _("offers work at the till without a code"),
         _KEPT,
+    ),
+    Held(
+        "offer_personal",
+        _("Offers made for you from what you bought, and whether you were in the group without them"),
+        _("to offer you what fits, and to see whether that is worth it"),
+        _("made from your purchases"),
+        _("offers that fit what you buy"),
+        _("400 days after the offer was over"),
     ),
     Held(
         "offer_reservation",

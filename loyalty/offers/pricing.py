@@ -5,7 +5,7 @@ a return of one line knows its share. Money of gift cards comes last: it pays, i
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import product as combinations
 from math import prod
@@ -35,7 +35,7 @@ NOTHING = Decimal(0)
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A voucher or an offer that may be used. `id` is the pool's or the offer's; `money` is on the gift card; `rest`
-    is what the budget still has, None without one.
+    is what the budget still has, None without one; `point` is what a point costs.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Candidate:
     voucher_id: int | None = None
     money: Decimal = NOTHING
     rest: Decimal | None = None
+    point: Decimal = NOTHING
 
     @property
     def order(self) -> tuple[bool, int, str, str]:
@@ -65,16 +66,28 @@ class Candidate:
 
 @dataclass(slots=True)
 class Remains:
-    """What is left of a basket to take something off; `stages` counts nothing but what later ones see."""
+    """What is left of a basket to take something off: of its price, and of the margin where a line tells it.
+
+    `floors`: the margin, in money, that must stay of a line by what was taken off it already.
+    """
 
     lines: dict[int, Decimal]
     shipping: Decimal
     paid: Decimal = NOTHING
+    margins: dict[int, Decimal] = field(default_factory=dict)
+    floors: dict[int, Decimal] = field(default_factory=dict)
 
     @property
     def open(self) -> Decimal:
         """What is still to be paid."""
         return sum(self.lines.values(), self.shipping) - self.paid
+
+    def room(self, line: Line, floor: Decimal | None) -> Decimal | None:
+        """What may still be taken off the line; None: as much as one likes."""
+        if line.no not in self.margins or (floor is None and line.no not in self.floors):
+            return None
+        least = max(floor * line.gross / 100 if floor is not None else NOTHING, self.floors.get(line.no, NOTHING))
+        return max(NOTHING, self.margins[line.no] - least)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,32 +178,75 @@ def _lines_of(candidate: Candidate, lines: Sequence[Line]) -> tuple[Line, ...]:
 
 
 def _priced(chosen: Sequence[_Meant], lines: Sequence[Line], shipping: Decimal) -> Priced:
-    remains = Remains({line.no: line.gross for line in lines}, shipping)
+    remains = Remains(
+        {line.no: line.gross for line in lines},
+        shipping,
+        margins={line.no: line.margin for line in lines if line.margin is not None},
+    )
     effects, refused = [], []
     for one in chosen:
-        outcome = _effect(one, remains)
+        outcome = _effect(one, remains, lines)
         if isinstance(outcome, Refusal):
             refused.append(outcome)
             continue
         for number, off in outcome.lines.items():
             remains.lines[number] -= off
+        _charge(one, outcome, remains, lines)
         remains.shipping -= outcome.shipping
         remains.paid += outcome.paid
         effects.append((one.candidate, outcome))
     return Priced(tuple(effects), tuple(refused))
 
 
-def _effect(one: _Meant, remains: Remains) -> Effect | Refusal:
+def _charge(one: _Meant, outcome: Effect, remains: Remains, lines: Sequence[Line]) -> None:
+    """Take what the effect costs off the margins, and let its floor hold for what comes later."""
+    costs = dict(outcome.lines)
+    if outcome.points and one.candidate.point:
+        shares = spread(_worth(one, outcome), [line.gross for line in lines])
+        costs = {line.no: share for line, share in zip(lines, shares, strict=True)}
+    floor = one.candidate.document.margin_floor
+    for line in lines:
+        if line.no in costs and line.no in remains.margins:
+            remains.margins[line.no] -= costs[line.no]
+            if floor is not None:
+                remains.floors[line.no] = max(remains.floors.get(line.no, NOTHING), floor * line.gross / 100)
+
+
+def _worth(one: _Meant, outcome: Effect) -> Decimal:
+    return (outcome.points * one.candidate.point).quantize(CENT, ROUND_HALF_UP)
+
+
+def _effect(one: _Meant, remains: Remains, lines: Sequence[Line]) -> Effect | Refusal:
     candidate = one.candidate
-    empty = Effect(candidate.name, candidate.kind)
-    done = _BENEFITS[candidate.document.benefit.type](candidate.document.benefit, one, remains, empty)
+    done = _spared(one, remains, lines)
     if isinstance(done, Refusal):
         return done
     if not done.does:
-        return Refusal(candidate.name, candidate.kind, "nothing")
+        return Refusal(candidate.name, candidate.kind, "margin" if done.spared else "nothing")
     if candidate.rest is not None and done.discount > candidate.rest:
         return Refusal(candidate.name, candidate.kind, "budget")
     return done
+
+
+def _spared(one: _Meant, remains: Remains, lines: Sequence[Line]) -> Effect | Refusal:
+    """The effect without the lines of which too little margin would stay; refused when that is all of them."""
+    candidate, floor = one.candidate, one.candidate.document.margin_floor
+    empty, spared = Effect(candidate.name, candidate.kind), ()
+    while True:
+        done = _BENEFITS[candidate.document.benefit.type](candidate.document.benefit, one, remains, empty)
+        if isinstance(done, Refusal):
+            return replace(done, reason="margin", facts={}) if spared else done
+        rooms = {line.no: remains.room(line, floor) for line in one.lines if line.no in done.lines}
+        low = tuple(no for no, room in rooms.items() if room is not None and done.lines[no] > room)
+        if not low:
+            break
+        spared += low
+        one = replace(one, lines=tuple(line for line in one.lines if line.no not in low))
+    if done.points and candidate.point:
+        open_ = [remains.room(line, floor) for line in lines]
+        if open_ and None not in open_ and _worth(one, done) > sum((room or NOTHING for room in open_), NOTHING):
+            return Refusal(candidate.name, candidate.kind, "margin")
+    return replace(done, spared=tuple(sorted(spared)))
 
 
 def _off(total: Decimal, one: _Meant, remains: Remains, empty: Effect, most: Decimal | None) -> Effect:

@@ -18,6 +18,7 @@ from loyalty.kit.sql import Sql, fetch, fetch_dicts, fetch_values, sql
 from loyalty.offers import codes, names
 from loyalty.offers.definition import OfferDocument, PoolDocument, Usable
 from loyalty.offers.models import Offer, VoucherPool
+from loyalty.offers.personal import Mine, for_person
 
 SHAPES: dict[str, type[Usable]] = {"voucher_pool": PoolDocument, "offer": OfferDocument}
 PAGE, LARGEST_PAGE = 100, 1000
@@ -45,7 +46,8 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """An offer for somebody: given to the person, activated by the person."""
+    """An offer for somebody: given to the person, activated by the person. `mine`: the person's part in a personal
+    offer, whose document is the person's own."""
 
     id: int
     document: OfferDocument
@@ -53,6 +55,7 @@ class Shown:
     spent: Decimal
     given: bool
     activated_at: datetime | None
+    mine: Mine | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,18 +130,35 @@ def vouchers(typed: Sequence[str]) -> dict[str, Found]:
 
 
 def offers(customer_id: int | None, keys: Collection[str] | None = None) -> list[Shown]:
-    """The active offers, all or these, with what the customer's wallet says of them; one query."""
+    """The active offers, all or these, with what the customer's wallet says of them; one query.
+
+    Of a personal offer only what was activated in its present round counts.
+    """
     only = Sql("") if keys is None else sql(" AND o.key = ANY({keys}::text[])", keys=sorted(keys))
     rows = fetch(
         sql(
-            "SELECT o.id, o.definition::text, o.uses, o.spent, w.given_at IS NOT NULL, w.activated_at FROM offer o"
-            " LEFT JOIN offer_wallet w ON w.offer_id = o.id AND w.customer_id = {customer}::bigint"
+            "SELECT o.id, o.definition::text, o.uses, o.spent, w.given_at IS NOT NULL,"
+            " CASE WHEN r.id IS NULL OR w.activated_at >= r.given_at THEN w.activated_at END, p.customer_id,"
+            " r.given_at, r.ends_at, p.held_out, p.explored, p.band, p.step, p.size, p.usual, p.threshold, p.category,"
+            " p.expected FROM offer o LEFT JOIN offer_wallet w ON w.offer_id = o.id"
+            " AND w.customer_id = {customer}::bigint LEFT JOIN offer_round r ON r.id = o.round_id"
+            " LEFT JOIN offer_personal p ON p.round_id = r.id AND p.customer_id = {customer}::bigint"
             " WHERE o.state = 'active'{only} ORDER BY o.key",
             customer=customer_id,
             only=only,
         )
     )
-    return [Shown(row[0], document_of("offer", row[1]), *row[2:]) for row in rows]
+    return [_shown(row) for row in rows]
+
+
+def _shown(row: tuple[Any, ...]) -> Shown:
+    offer_id, definition, uses, spent, given, activated_at, who, *mine = row
+    document: OfferDocument = document_of("offer", definition)
+    if document.personal is None:
+        return Shown(offer_id, document, uses, spent, given, activated_at)
+    own = Mine(*mine) if who is not None else None
+    personal = for_person(document, own, zone=settings.TIME_ZONE)
+    return Shown(offer_id, personal, uses, spent, bool(own and own.offered), activated_at, own)
 
 
 def person(
@@ -166,9 +186,10 @@ def person(
         return Person(tiers, segments, {}, {})
     used = fetch(
         sql(
-            "SELECT pool_id, offer_id, count(*) FROM offer_use WHERE customer_id = {customer}"
-            " AND state IN ('reserved', 'redeemed')"
-            " AND (pool_id = ANY({pools}::int[]) OR offer_id = ANY({offers}::int[])) GROUP BY 1, 2",
+            "SELECT u.pool_id, u.offer_id, count(*) FROM offer_use u LEFT JOIN offer o ON o.id = u.offer_id"
+            " LEFT JOIN offer_round r ON r.id = o.round_id WHERE u.customer_id = {customer}"
+            " AND u.state IN ('reserved', 'redeemed') AND (r.id IS NULL OR u.at >= r.given_at)"
+            " AND (u.pool_id = ANY({pools}::int[]) OR u.offer_id = ANY({offers}::int[])) GROUP BY 1, 2",
             customer=customer_id,
             pools=sorted(pools),
             offers=sorted(offer_ids),

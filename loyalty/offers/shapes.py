@@ -31,6 +31,7 @@ class Applied(Schema):
     shipping: str
     paid: str = Field(description="What a gift card pays.")
     lines: dict[str, str] = Field(description="The discount by number of the line.")
+    spared: list[int] = Field([], description="Lines left out: too little margin would stay.")
     points: int
     times: str | None = Field(description="Times the points.")
     next: str | None = Field(description="The pool of the voucher for the next purchase.")
@@ -158,6 +159,7 @@ class OfferOut(Schema):
     image: str | None
     type: str
     sentence: str
+    why: str | None = Field(description="Why the customer has this offer, where it is a personal one.")
     state: str = Field(description="open (to activate), active, or used as often as one may")
     activated_at: datetime | None
     valid_to: Any

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from loyalty.kit.chores import chore
-from loyalty.offers import holding, operations
+from loyalty.offers import holding, operations, rounds
 
 
 @chore("offers.release", queue="maintenance", every=30, order=16)
@@ -22,3 +22,9 @@ def remind(*, now: datetime) -> int:
 def lapse(*, now: datetime) -> int:
     """Let the money go that is on gift cards whose time is over."""
     return operations.lapse(now=now)
+
+
+@chore("offers.personal", queue="maintenance", every=300, order=18)
+def personal(*, now: datetime) -> int:
+    """Begin, give and measure the rounds of personal offers."""
+    return rounds.go_on(now=now) + rounds.forget_old(now=now)

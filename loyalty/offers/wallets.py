@@ -1,7 +1,7 @@
 """The offers of one person: shown, activated, given."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,9 +11,10 @@ from django.db import transaction
 from loyalty.events import facts, partitions
 from loyalty.kit.problems import Problem, Problems
 from loyalty.kit.sql import execute, fetch, sql
-from loyalty.offers import queries, wording
+from loyalty.offers import queries, reasoning, wording
 from loyalty.offers.definition import OfferDocument
 from loyalty.offers.fitting import Reason, Situation, out_of_reach
+from loyalty.offers.personal import Mine
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +30,16 @@ class InWallet:
     activated_at: datetime | None
     given: bool
     uses: int
+    mine: Mine | None = None
 
     @property
     def sentence(self) -> str:
         return wording.sentence(self.document)
+
+    @property
+    def why(self) -> str | None:
+        """Why the person has a personal offer."""
+        return reasoning.for_member(self.document, self.mine) if self.mine and self.mine.offered else None
 
     def plain(self) -> dict[str, Any]:
         """For the API."""
@@ -44,6 +51,7 @@ class InWallet:
             "image": document.image,
             "type": document.benefit.type,
             "sentence": self.sentence,
+            "why": self.why,
             "state": self.state,
             "activated_at": self.activated_at,
             "valid_to": document.when.end,
@@ -78,7 +86,11 @@ def _judged(customer_id: int, offers: Sequence[queries.Shown], now: datetime) ->
         state = "open" if document.activate and one.activated_at is None else "active"
         if limits.person is not None and used >= limits.person:
             state = "used"
-        found.append((InWallet(one.id, document.key, document, state, one.activated_at, one.given, used), reason))
+        if one.mine is not None and one.given:
+            # Whoever shows the description shows the reason with it.
+            document = document.model_copy(update={"description": reasoning.described(document, one.mine)})
+        shown = InWallet(one.id, document.key, document, state, one.activated_at, one.given, used, one.mine)
+        found.append((shown, reason))
     return sorted(found, key=lambda pair: (("open", "active", "used").index(pair[0].state), pair[0].key))
 
 
@@ -99,7 +111,7 @@ def activate(customer_id: int, key: str, *, now: datetime) -> InWallet:
         if one.state == "active":
             return one
         _activated(customer_id, offer.pk, key, now)
-    return InWallet(one.id, key, one.document, "active", now, one.given, one.uses)
+    return replace(one, state="active", activated_at=now)
 
 
 def _lock(customer_id: int) -> None:
@@ -132,6 +144,9 @@ def _activated(customer_id: int, offer_id: int, key: str, now: datetime) -> None
 def give(key: str, customer_ids: Sequence[int], *, now: datetime, activate: bool = False) -> int:
     """Put the offer into these people's wallets, activated or to activate; how many did not have it. Set-based."""
     offer = queries.offer(key)
+    if "personal" in offer.definition:
+        told = "is given to each person by its own rules, and to nobody by hand"
+        raise Problems([Problem("offer", told, "its holdout would not be one any more; make another offer")])
     return execute(
         sql(
             "INSERT INTO offer_wallet (customer_id, offer_id, given_at, activated_at) SELECT c.id, {offer}, {now},"

@@ -55,6 +55,7 @@ REASONS: dict[str, str | Promise] = {
     "person": _("This was used as often as one person may: %(most)s."),
     "total": _("This was used as often as it can be."),
     "budget": _("The budget for this is spent."),
+    "margin": _("The price of what is in the basket cannot be lowered any further."),
     "exclusive": _("This does not go together with “%(by)s”, which saves more."),
     "alone": _("This and “%(by)s” do not go together."),
     "nothing": _("This would change nothing here."),
@@ -145,6 +146,8 @@ def sentence(document: Usable) -> str:
         limits.append(ngettext("once in all", "%(n)s times in all", most) % {"n": number(most)})
     if document.limits.budget:
         limits.append(gettext("%(money)s in all") % {"money": money(document.limits.budget, document.currency)})
+    if document.margin_floor is not None:
+        limits.append(gettext("not on articles whose price cannot be lowered further"))
     if document.stack.alone:
         limits.append(gettext("not together with others"))
     return said + (f" ({'; '.join(limits)})" if limits else "") + "."

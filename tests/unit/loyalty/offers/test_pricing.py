@@ -207,3 +207,65 @@ def test_nothing_ever_costs_less_than_nothing(
     assert {one.name for one in candidates} == {one.name for one in used} | {one.name for one in found.refused}
     # The order in which codes are typed changes nothing.
     assert best(candidates[::-1], lines, shipping).score == found.score
+
+
+def _cheap(*pairs: tuple[float, float | None]) -> list[Line]:
+    """Lines of (price, margin)."""
+    return [
+        Line(no, Decimal(str(price)), margin=None if margin is None else Decimal(str(margin)))
+        for no, (price, margin) in enumerate(pairs, 1)
+    ]
+
+
+def _kept(benefit: dict[str, object], name: str = "a", **rest: object) -> Candidate:
+    document = OfferDocument.model_validate({"key": name, "benefit": benefit, **rest})
+    return Candidate(name, "offer", 1, document, point=Decimal("0.01"))
+
+
+def test_a_line_below_its_floor_is_spared() -> None:
+    lines = _cheap((100, 30), (100, 8), (100, None))
+    [(_, effect)] = best([_kept({"type": "percent", "percent": 10}, margin_floor=0)], lines, Decimal(0)).effects
+    assert effect.lines == {1: Decimal(10), 3: Decimal(10)}
+    assert effect.spared == (2,)
+    # 20 of 100 must stay: 10 may go, exactly.
+    [(_, effect)] = best([_kept({"type": "percent", "percent": 10}, margin_floor=20)], lines, Decimal(0)).effects
+    assert effect.spared == (2,)
+    found = best([_kept({"type": "percent", "percent": 10}, margin_floor=21)], lines[:2], Decimal(0))
+    assert found.effects == () and [one.reason for one in found.refused] == ["margin"]
+
+
+def test_together_they_do_not_sell_below_cost() -> None:
+    lines = _cheap((100, 15))
+    first = _kept({"type": "percent", "percent": 10}, "a", margin_floor=0)
+    found = best([first, _kept({"type": "amount", "amount": 6}, "b")], lines, Decimal(0))
+    assert [one.name for one, _ in found.effects] == ["a"]
+    assert [(one.name, one.reason) for one in found.refused] == [("b", "margin")]
+    free = [_kept({"type": "percent", "percent": 10}, "a"), _kept({"type": "amount", "amount": 6}, "b")]
+    assert sum(effect.discount for _, effect in best(free, lines, Decimal(0)).effects) == 16
+
+
+def test_points_cost_margin_too() -> None:
+    lines = _cheap((100, 12))
+    first = _kept({"type": "percent", "percent": 10}, "a", margin_floor=0)
+    points = {"type": "points", "points": 200}
+    found = best([first, _kept(points, "b", margin_floor=0)], lines, Decimal(0))
+    assert [one.name for one, _ in found.effects] == ["a", "b"]
+    points = {"type": "points", "points": 201}
+    found = best([first, _kept(points, "b", margin_floor=0)], lines, Decimal(0))
+    assert [(one.name, one.reason) for one in found.refused] == [("b", "margin")]
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 200), st.integers(-20, 100)), min_size=1, max_size=5),
+    st.lists(st.tuples(st.sampled_from(["percent", "amount"]), st.integers(1, 60)), min_size=1, max_size=3),
+    st.integers(0, 30),
+)
+def test_no_floor_is_ever_broken(pairs: list[tuple[int, int]], kinds: list[tuple[str, int]], floor: int) -> None:
+    lines = _cheap(*[(price, min(price, margin)) for price, margin in pairs])
+    candidates = [
+        _kept({"type": kind, kind: size}, f"o{n}", margin_floor=floor) for n, (kind, size) in enumerate(kinds)
+    ]
+    found = best(candidates, lines, Decimal(0))
+    for line in lines:
+        off = sum((effect.lines.get(line.no, Decimal(0)) for _, effect in found.effects), Decimal(0))
+        assert off == 0 or (line.margin or 0) - off >= floor * line.gross / 100
