@@ -2,33 +2,25 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from io import BytesIO
-from pathlib import Path
 from textwrap import wrap
 from typing import Any
-from xml.sax.saxutils import escape
 
-import reportlab
 from django.http import HttpResponse
 from django.utils import translation
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from reportlab.lib import colors
-from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
-from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.ttfonts import TTFont
-from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
+from reportlab.platypus import Paragraph, Spacer, Table, TableStyle
 
 from loyalty.consent.models import Purpose
 from loyalty.kit import clock
+from loyalty.kit.paper import BOLD, REGULAR, drawable, pages
 
-FONT, BOLD = "Vera", "VeraBd"
 # About a third of a page.
 PART_MAX = 1000
-_FONTS = Path(reportlab.__file__).parent / "fonts"
 Rows = list[tuple[str, Any]]
 
 
@@ -44,27 +36,15 @@ def answer(found: dict[str, Any], locale: str) -> HttpResponse:
 
 def made(found: dict[str, Any]) -> bytes:
     """The PDF in the active language."""
-    for name in (FONT, BOLD):
-        if name not in pdfmetrics.getRegisteredFontNames():
-            pdfmetrics.registerFont(TTFont(name, str(_FONTS / f"{name}.ttf")))
-    buffer = BytesIO()
     title = _("Proof of consent by double opt-in")
-    document = SimpleDocTemplate(
-        buffer,
-        pagesize=A4,
-        title=title,
-        leftMargin=20 * mm,
-        rightMargin=20 * mm,
-        topMargin=18 * mm,
-        bottomMargin=20 * mm,
-    )
-    document.build(list(_story(found, title)), onFirstPage=_foot(found), onLaterPages=_foot(found))
-    return buffer.getvalue()
+    at = date_format(localtime(clock.now()), "DATETIME_FORMAT")
+    foot = _("%(number)s, printed %(at)s") % {"number": found["id"], "at": at}
+    return pages(list(_story(found, title)), title=title, foot=foot)
 
 
 def _story(found: dict[str, Any], title: str) -> Iterable[Any]:
     heading = ParagraphStyle("title", fontName=BOLD, fontSize=16, leading=20, spaceAfter=3 * mm)
-    lead = ParagraphStyle("lead", fontName=FONT, fontSize=9.5, leading=14, textColor=colors.HexColor("#444444"))
+    lead = ParagraphStyle("lead", fontName=REGULAR, fontSize=9.5, leading=14, textColor=colors.HexColor("#444444"))
     section = ParagraphStyle("section", fontName=BOLD, fontSize=11, leading=14, spaceBefore=6 * mm, spaceAfter=2 * mm)
     yield Paragraph(_told(title), heading)
     yield Paragraph(_told(_lead(found)), lead)
@@ -136,8 +116,8 @@ def _sections(found: dict[str, Any]) -> list[tuple[str, Rows]]:
 
 
 def _table(rows: Rows) -> Any:
-    label = ParagraphStyle("label", fontName=FONT, fontSize=8.5, leading=12, textColor=colors.HexColor("#555555"))
-    value = ParagraphStyle("value", fontName=FONT, fontSize=9, leading=12.5, splitLongWords=1)
+    label = ParagraphStyle("label", fontName=REGULAR, fontSize=8.5, leading=12, textColor=colors.HexColor("#555555"))
+    value = ParagraphStyle("value", fontName=REGULAR, fontSize=9, leading=12.5, splitLongWords=1)
     cells = [[Paragraph(_told(name), label), part] for name, given in rows for part in _parts(given, value)]
     # A long text goes on in rows of its own, since a row cannot be broken over pages; its label stands once.
     for place in range(len(cells) - 1, 0, -1):
@@ -168,20 +148,4 @@ def _parts(given: Any, style: ParagraphStyle) -> list[Any]:
 
 def _told(text: str) -> str:
     """Text for the PDF's own markup: escaped, and letters that the font lacks shown as what they are called."""
-    glyphs = pdfmetrics.getFont(FONT).face.charWidths
-    shown = "".join(char if ord(char) in glyphs or char == " " else f"[U+{ord(char):04X}]" for char in text)
-    return escape(shown)
-
-
-def _foot(found: dict[str, Any]) -> Any:
-    made_at = date_format(localtime(clock.now()), "DATETIME_FORMAT")
-
-    def draw(canvas: Any, document: Any) -> None:
-        canvas.saveState()
-        canvas.setFont(FONT, 7.5)
-        canvas.setFillColor(colors.HexColor("#777777"))
-        canvas.drawString(20 * mm, 11 * mm, _("%(number)s, printed %(at)s") % {"number": found["id"], "at": made_at})
-        canvas.drawRightString(A4[0] - 20 * mm, 11 * mm, str(document.page))
-        canvas.restoreState()
-
-    return draw
+    return drawable(text, lambda char: f"[U+{ord(char):04X}]")

@@ -3,27 +3,20 @@
 import csv
 import io
 from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
 
-import reportlab
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext, pgettext
 from reportlab.lib import colors
-from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
-from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.ttfonts import TTFont
-from reportlab.platypus import Flowable, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
+from reportlab.platypus import Flowable, Paragraph, Spacer, Table, TableStyle
 
 from loyalty.kit.admin import localized
+from loyalty.kit.paper import BOLD, REGULAR, drawable, pages
 from loyalty.partners import statements
 from loyalty.partners.models import Statement
 
-REGULAR, BOLD = "Partners", "Partners-Bold"
 _MUTED, _LINE = colors.HexColor("#5b6472"), colors.HexColor("#d9dde3")
 COLUMNS = ("at", "kind", "receipt", "store", "points", "rate", "amount", "currency")
 # A cell that begins like this is a formula to a spreadsheet.
@@ -42,23 +35,12 @@ def kind_name(kind: str) -> str:
     }.get(kind, kind)
 
 
-@cache
-def _fonts() -> frozenset[int]:
-    folder = Path(reportlab.__file__).parent / "fonts"
-    regular = TTFont(REGULAR, str(folder / "Vera.ttf"))
-    pdfmetrics.registerFont(regular)
-    pdfmetrics.registerFont(TTFont(BOLD, str(folder / "VeraBd.ttf")))
-    return frozenset(regular.face.charToGlyph)
-
-
 def _draw(text: object, size: float = 9, *, bold: bool = False, right: bool = False, muted: bool = False) -> Paragraph:
-    known = _fonts()
-    shown = "".join(one if ord(one) in known or one == "\n" else "?" for one in str(text))
     style = ParagraphStyle(
         "cell", fontName=BOLD if bold else REGULAR, fontSize=size, leading=size * 1.4, alignment=2 if right else 0,
         textColor=_MUTED if muted else colors.black,
     )  # fmt: skip
-    return Paragraph(escape(shown).replace("\n", "<br/>"), style)
+    return Paragraph(drawable(str(text), lambda _: "?"), style)
 
 
 def _money(amount: Any, currency: str) -> str:
@@ -108,11 +90,7 @@ def pdf(statement: Statement) -> bytes:
         ]
     )
     story.append(Table(rows, colWidths=(80 * mm, 30 * mm, 24 * mm, 40 * mm), style=style))
-    out = io.BytesIO()
-    margins = dict.fromkeys(("leftMargin", "rightMargin", "topMargin", "bottomMargin"), 18 * mm)
-    # Invariant: the same statement is the same file.
-    SimpleDocTemplate(out, pagesize=A4, title=title, author="", invariant=1, **margins).build(story)
-    return out.getvalue()
+    return pages(story, title=title, foot=title)
 
 
 def csv_lines(statement: Statement) -> Iterator[str]:

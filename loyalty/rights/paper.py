@@ -1,46 +1,27 @@
 """The PDF of a person's data: for each kind of data what it is, why, from where, for what benefit, until when; then the
 profile and the newest rows. In the active language."""
 
-import io
 import json
 from collections.abc import Mapping, Sequence
-from functools import cache
-from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
 
-import reportlab
 from django.utils.dateparse import parse_datetime
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext, ngettext
 from reportlab.lib import colors
-from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
-from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.ttfonts import TTFont
-from reportlab.platypus import Flowable, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
+from reportlab.platypus import Flowable, KeepTogether, Paragraph, Spacer, Table, TableStyle
 
 from loyalty.customers import showing
+from loyalty.kit.paper import BOLD, REGULAR, drawable, pages
 
 # A page of each is enough on paper; all rows are in the files beside it.
 ROWS_SHOWN = 20
 CELL_MAX = 400
-REGULAR, BOLD = "Rights", "Rights-Bold"
 _MUTED = colors.HexColor("#5b6472")
 _LINE = colors.HexColor("#d9dde3")
-
-
-@cache
-def _fonts() -> frozenset[int]:
-    """Register the fonts that come with reportlab; the characters that they have."""
-    folder = Path(reportlab.__file__).parent / "fonts"
-    regular = TTFont(REGULAR, str(folder / "Vera.ttf"))
-    pdfmetrics.registerFont(regular)
-    pdfmetrics.registerFont(TTFont(BOLD, str(folder / "VeraBd.ttf")))
-    pdfmetrics.registerFontFamily(REGULAR, normal=REGULAR, bold=BOLD, italic=REGULAR, boldItalic=BOLD)
-    return frozenset(regular.face.charToGlyph)
 
 
 def _style(name: str, **fields: Any) -> ParagraphStyle:
@@ -59,16 +40,12 @@ class _Writer:
     """Turns texts into what the font can draw, and remembers whether something was missing."""
 
     def __init__(self) -> None:
-        self.known = _fonts()
         self.missing = False
 
     def draw(self, text: object, style: ParagraphStyle) -> Paragraph:
-        shown = "".join(one if ord(one) in self.known else self._replace(one) for one in str(text))
-        return Paragraph(escape(shown).replace("\n", "<br/>"), style)
+        return Paragraph(drawable(str(text), self._replace), style)
 
     def _replace(self, one: str) -> str:
-        if one in "\n\t":
-            return one
         self.missing = True
         return "?"
 
@@ -95,7 +72,7 @@ def paper(data: Mapping[str, Any]) -> bytes:
     if write.missing:
         note = gettext("Characters that this paper cannot show stand as “?”; the files beside it have them.")
         story.append(write.draw(note, _LABEL))
-    return _build(story, gettext("Your data"))
+    return pages(story, title=gettext("Your data"), foot=gettext("Your data"))
 
 
 def _rights() -> str:
@@ -180,18 +157,3 @@ def _table(lines: list[list[Paragraph]], widths: tuple[float, ...]) -> Table:
         ]
     )
     return Table(lines, colWidths=widths, style=style)
-
-
-def _build(story: list[Flowable], title: str) -> bytes:
-    out = io.BytesIO()
-
-    def number(canvas: Any, document: Any) -> None:
-        canvas.setFont(REGULAR, 7)
-        canvas.setFillColor(_MUTED)
-        canvas.drawRightString(A4[0] - 18 * mm, 10 * mm, f"{title} · {document.page}")
-
-    margins = dict.fromkeys(("leftMargin", "rightMargin", "topMargin", "bottomMargin"), 18 * mm)
-    # Invariant: no time of making and no random id inside, the same data give the same file.
-    document = SimpleDocTemplate(out, pagesize=A4, title=title, author="", invariant=1, **margins)
-    document.build(story, onFirstPage=number, onLaterPages=number)
-    return out.getvalue()
