@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from loyalty.kit.sql import Sql, sql
-from loyalty.program import names
+from loyalty.program import margins, names
 from loyalty.program.definition import Caps, Expiry, When
 from loyalty.program.rules import Rule, bases, blockers
 
@@ -94,6 +94,7 @@ def _raw(rules: Sequence[Rule], place: int, zone: str) -> Sql:
     rule = rules[place]
     base = Sql(" UNION ALL ").join(Sql(f"SELECT * FROM r{each}") for each in bases(rules, place))
     base = base if base.text else Sql("SELECT 0::bigint AS booking_id, 0 AS no, 0::numeric AS points WHERE FALSE")
+    points = rule.part.points_sql(rule.parameters, base)
     conditions = [Sql("x.points > 0"), *when(rule.document.when)]
     conditions += [
         Sql(f"NOT EXISTS (SELECT FROM r{each} y WHERE y.booking_id = x.booking_id)") for each in blockers(rules, place)
@@ -102,7 +103,7 @@ def _raw(rules: Sequence[Rule], place: int, zone: str) -> Sql:
         "r{place} AS (SELECT x.booking_id, x.no, x.points FROM ({points}) x JOIN op ON op.id = x.booking_id"
         " WHERE {conditions})",
         place=Sql(str(place)),
-        points=rule.part.points_sql(rule.parameters, base),
+        points=margins.limited(rules, place, points) if rule.guarded else points,
         conditions=Sql(" AND ").join(conditions),
     )
 
@@ -144,7 +145,7 @@ def _given(rule: Rule, place: int, zone: str) -> Sql:
         expires=expires(rule.expiry, Sql("op.wall"), zone),
         awaits=rule.awaits,
         lapses=Sql("TRUE" if rule.lapses else "FALSE"),
-        round=Sql(_ROUND[rule.document.round]),
+        round=Sql(_ROUND["down" if rule.guarded else rule.document.round]),
         capped=sql("least({caps})", caps=Sql(", ").join(caps)),
     )
 

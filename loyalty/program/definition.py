@@ -210,8 +210,23 @@ class Pin(Strict):
         return Period.parse(self.lockout).seconds or 0
 
 
+class Words(Strict):
+    """What people call what tills and websites name by codes: `category: {"4711": {de: Bücher, en: Books}}`."""
+
+    sku: dict[str, Names] = {}
+    category: dict[str, Names] = {}
+    brand: dict[str, Names] = {}
+    label: dict[str, Names] = {}
+    store: dict[str, Names] = {}
+    channel: dict[str, Names] = {}
+    event: dict[str, Names] = {}
+
+
 class ProgramDocument(Strict):
-    """A loyalty program: its wallets, how people join, which events of the timeline are purchases."""
+    """A loyalty program: its wallets, how people join, which events of the timeline are purchases.
+
+    `protect_margin`: what all rules together give for a line never costs more than its margin, where that is known.
+    """
 
     kind: Literal["program"] = "program"
     key: str
@@ -226,6 +241,8 @@ class ProgramDocument(Strict):
     velocity: Annotated[list[Velocity], Field(max_length=20)] = []
     households: Households | None = None
     pin: Pin | None = None
+    protect_margin: bool = False
+    words: Words = Words()
 
     @model_validator(mode="after")
     def _whole(self) -> "ProgramDocument":
@@ -314,6 +331,22 @@ class Budget(Strict):
     money: Money | None = None
 
 
+class MarginFloor(Strict):
+    """What of a line's margin is left when its points are paid: `percent` of its net price (gross where that is not
+    known), or an `amount` for each piece. A line with less margin gets `less` points, as many as fit, or `none`.
+    """
+
+    percent: Annotated[Decimal, Field(ge=0, lt=100, max_digits=5, decimal_places=2)] | None = None
+    amount: Money | None = None
+    otherwise: Literal["less", "none"] = "less"
+
+    @model_validator(mode="after")
+    def _one(self) -> "MarginFloor":
+        if (self.percent is None) == (self.amount is None):
+            raise ValueError("give either percent or amount")
+        return self
+
+
 class RuleDocument(Strict):
     """What all earning rules have; `type` names the file in `earning/`, whose parameters stand beside these.
 
@@ -337,6 +370,7 @@ class RuleDocument(Strict):
     round: Literal["down", "nearest", "up"] = "down"
     pending: Pending | None = None
     expiry: Expiry | Literal["never"] | None = None
+    margin_floor: MarginFloor | None = None
 
 
 COMMON = frozenset(RuleDocument.model_fields)

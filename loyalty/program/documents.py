@@ -56,6 +56,9 @@ class ProgramKind:
         change = operations.save_program(given, now=now)
         told = [one for place, wallet in enumerate(given.wallets)
                 for one in _short(f"wallets[{place}].expiry", wallet.expiry)]  # fmt: skip
+        if given.protect_margin and not any(wallet.value for wallet in given.wallets):
+            why = "does nothing: no wallet says what a point is worth"
+            told.append(Problem("protect_margin", why, "set the value of the wallet"))
         return replace(change, warnings=tuple(told))
 
     def export(self) -> Iterable[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Writes what a program is (documents), who is in it, and what people correct by hand."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from loyalty.kit.problems import Problem, Problems
 from loyalty.kit.sql import execute, fetch, sql
 from loyalty.program import awaiting, membership, movements, names, tiering
 from loyalty.program.definition import ProgramDocument, RuleDocument, TierDocument
+from loyalty.program.earning_part import earning
 from loyalty.program.models import Adjustment, EarningRule, Member, Program, Tier, Wallet
 from loyalty.program.setup import Setup, load, load_all
 
@@ -95,7 +97,7 @@ def save_rule(document: RuleDocument, parameters: dict[str, Any], *, now: dateti
     """Create the earning rule or change it; `parameters` are its part's own fields."""
     setup = load(document.program)
     wallet_id, wallet = setup.wallet(document.wallet)
-    problems = _rule_problems(document, setup, worth=bool(wallet.value))
+    problems = _rule_problems(document, setup, worth=bool(wallet.value), kinds=earning.get(document.type).kinds)
     if problems:
         raise Problems(problems)
     found = EarningRule.objects.select_for_update().filter(key=document.key).first()
@@ -129,7 +131,7 @@ def save_rule(document: RuleDocument, parameters: dict[str, Any], *, now: dateti
     return change
 
 
-def _rule_problems(document: RuleDocument, setup: Setup, *, worth: bool) -> list[Problem]:
+def _rule_problems(document: RuleDocument, setup: Setup, *, worth: bool, kinds: Sequence[str]) -> list[Problem]:
     known = {tier.key for tier in setup.tiers}
     problems = [
         Problem(f"when.tiers[{place}]", f"there is no tier {key!r}", f"known: {', '.join(sorted(known)) or 'none'}")
@@ -138,6 +140,10 @@ def _rule_problems(document: RuleDocument, setup: Setup, *, worth: bool) -> list
     ]
     if document.budget.money is not None and not worth:
         problems.append(Problem("budget.money", "the wallet does not say what a point is worth", "set its value"))
+    if document.margin_floor is not None and names.PURCHASE not in kinds:
+        problems.append(Problem("margin_floor", f"{document.type} looks at no purchase, so at no margin", "remove it"))
+    elif document.margin_floor is not None and not worth:
+        problems.append(Problem("margin_floor", "the wallet does not say what a point is worth", "set its value"))
     return problems
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,6 +11,7 @@ from loyalty.kit.problems import Problem, Problems, from_pydantic, with_suggesti
 from loyalty.kit.registry import UnknownPart
 from loyalty.program.definition import COMMON, Expiry, RuleDocument
 from loyalty.program.earning_part import EarningPart, earning
+from loyalty.program.names import PURCHASE
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,7 @@ class Rule:
     """`id` and `wallet_id` are those of the tables; `rest` is what its budget still has, None without one.
 
     `awaits` is the event that its points wait for, `pending_seconds` at most; `lapses`: without it they are taken back.
+    `worth` is what a point costs; `protected`: all rules together never give more for a line than its margin.
     """
 
     id: int
@@ -29,6 +32,14 @@ class Rule:
     rest: int | None = None
     awaits: str | None = None
     lapses: bool = False
+    worth: Decimal = Decimal(0)
+    protected: bool = False
+
+    @property
+    def guarded(self) -> bool:
+        """Whether the margin of a line limits its points."""
+        limited = self.protected or self.document.margin_floor is not None
+        return bool(self.worth) and limited and PURCHASE in self.part.kinds
 
 
 def read(document: dict[str, Any]) -> tuple[RuleDocument, EarningPart, Any]:

@@ -128,4 +128,5 @@ def prepared(
         rule_id, wallet_id, document, part, parameters, pending_seconds(pending), expiry,
         awaits=pending.event if isinstance(pending, Awaited) else None,
         lapses=isinstance(pending, Awaited) and pending.then == "reverse",
+        worth=wallet.value, protected=setup.document.protect_margin,
     )  # fmt: skip

@@ -43,7 +43,7 @@ class Shelf:
                 [self.name, document["key"], json.dumps(document)],
             )
         verdict = "created" if before is None else "unchanged" if before == document else "updated"
-        odd = (Problem("size", "is odd", "look at it"),) if document.get("size", 0) % 2 else ()
+        odd = (Problem("size", "is odd", "look at it"),) if document.get("size") == 7 else ()
         return Change(self.name, document["key"], verdict, before, document, odd)
 
     def export(self) -> Iterable[dict[str, Any]]:
@@ -204,7 +204,7 @@ def test_as_json_the_command_prints_one_object(tmp_path: Path, capsys: pytest.Ca
 
 def test_a_warning_stands_beside_what_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "a.yaml"
-    file.write_text("kind: box\nkey: b\n---\nkind: box\nkey: c\nsize: 3\n")
+    file.write_text("kind: box\nkey: b\n---\nkind: box\nkey: c\nsize: 7\n")
     told = f"warning: {file}:6: box c: size: is odd (look at it)"
     assert told in run("apply", str(file), "--dry-run", capsys=capsys).splitlines()
     assert stored() == []
