@@ -47,6 +47,7 @@ FACTS = {
     "badge.awarded": "badge",
     "game.played": "game_play",
     "prize.won": "prize_award",
+    "quiz.answered": "game_play",
     "card.assigned": "card",
     "card.blocked": "card",
     "card.replaced": "card",

@@ -207,6 +207,7 @@ FACT_WORDS: dict[str, Told] = {
     "staff.noted": Told("sticky_note_2", _("Note of the staff"), _("The staff noted something.")),
     "badge.awarded": Told("workspace_premium", _("Badge won"), _("Won a badge."), _("Won the badge “%(subject)s”.")),
     "game.played": Told("casino", _("Game played"), _("Played a game."), _("Played “%(subject)s”.")),
+    "quiz.answered": Told("quiz", _("Quiz answered"), _("Answered a quiz."), _("Answered the quiz “%(subject)s”.")),
     "prize.won": Told("celebration", _("Prize won"), _("Won a prize."), _("Won: %(subject)s.")),
     "tier.changed": Told(
         "military_tech", _("Tier changed"), _("The tier changed."), _("The tier is now “%(subject)s”.")
