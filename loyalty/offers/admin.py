@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.formats import date_format, number_format
+from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
@@ -21,7 +22,22 @@ from loyalty.kit.charts import Series, columns
 from loyalty.kit.clock import now
 from loyalty.kit.panels import Panel, customer_panel
 from loyalty.kit.problems import Problem, Problems
-from loyalty.offers import codes, figures, issuing, names, operations, queries, text_pages, wallets, wording
+from loyalty.offers import (
+    codes,
+    figures,
+    forecast,
+    issuing,
+    names,
+    operations,
+    prices,
+    queries,
+    reasoning,
+    result_panels,
+    results,
+    text_pages,
+    wallets,
+    wording,
+)
 from loyalty.offers.models import Offer, Reservation, Voucher, VoucherPool
 from loyalty.program.wording import number
 
@@ -120,7 +136,7 @@ def _activity(column: str, identifier: int, currency: str) -> dict[str, Any]:
 class _UsableAdmin(ReadOnlyAdmin):
     """What the lists of pools and of offers have in common."""
 
-    list_display = ("title", "key", "gives", "state_shown", "used")
+    list_display = ("title", "key", "gives", "state_shown", "used", "lasts")
     list_display_links = ("title",)
     list_filter = ("state",)
     search_fields = ("key",)
@@ -139,7 +155,8 @@ class _UsableAdmin(ReadOnlyAdmin):
 
     @display(description=_("gives"))
     def gives(self, thing: Any) -> str:
-        return wording.benefit(queries.document_of(self.kind, thing.definition))
+        document = queries.document_of(self.kind, thing.definition)
+        return reasoning.rule(document) if getattr(document, "personal", None) else wording.benefit(document)
 
     @display(description=_("state"), label={"active": "success", "paused": "warning"}, ordering="state")
     def state_shown(self, thing: Any) -> tuple[str, str]:
@@ -155,6 +172,24 @@ class _UsableAdmin(ReadOnlyAdmin):
             said.append(f"{number(thing.spent)} / {number(limits.budget)}")
         return " · ".join(said) or "–"
 
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """With the forecasts of the page's limits, in one query."""
+        found = super().get_changelist_instance(request)
+        found.result_list = list(found.result_list)
+        moment = now()
+        ahead = forecast.forecasts(found.result_list, now=moment)
+        for one in found.result_list:
+            document = queries.document_of(self.kind, one.definition)
+            one.ahead = result_panels.ahead(ahead.get(one.pk), document.currency, moment)
+        return found
+
+    @display(description=_("lasts"))
+    def lasts(self, thing: Any) -> Any:
+        found = getattr(thing, "ahead", None)
+        if found is None:
+            return "–"
+        return format_html("<b>{}</b>", found["told"]) if found["soon"] else found["told"]
+
     def _shared_panels(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         document = queries.document_of(self.kind, obj.definition)
         column = "pool_id" if self.kind == "voucher_pool" else "offer_id"
@@ -166,6 +201,8 @@ class _UsableAdmin(ReadOnlyAdmin):
             "document": document,
             "limits": self.used(obj),
             "edit_url": reverse(f"admin:offers_{self.opts.model_name}_edit", args=[obj.pk]) if may_edit else "",
+            "ahead": result_panels.ahead(forecast.forecasts([obj], now=now()).get(obj.pk), document.currency, now()),
+            "price_warnings": prices.warnings({"name": obj.name, "description": document.description}),
             **_activity(column, obj.pk, document.currency),
         }
 
@@ -219,13 +256,24 @@ class OfferAdmin(_UsableAdmin):
     panel_template = "admin/offers/offer.html"
     empty_text = _("Offers wait in people's wallets; once activated they work at the till without a code.")
     acts = {
-        "give": Act(_("Give to a customer"), _("Put this offer into a customer's wallet?"), _give, form=CustomerForm),
+        "give": Act(
+            _("Give to a customer"),
+            _("Put this offer into a customer's wallet?"),
+            _give,
+            form=CustomerForm,
+            allowed=lambda offer: "personal" not in offer.definition,
+        ),
         **STATE_ACTS,
     }
 
     def panels(self, request: HttpRequest, obj: Offer) -> dict[str, Any]:
         """What it gives, who has it, what was used; a fixed number of queries."""
-        return {**self._shared_panels(request, obj), "wallets": queries.wallet_counts(obj.pk)}
+        document = queries.document_of("offer", obj.definition)
+        return {
+            **self._shared_panels(request, obj),
+            "wallets": queries.wallet_counts(obj.pk),
+            **result_panels.of_offer(obj, document),
+        }
 
 
 @admin.register(Voucher)
@@ -284,13 +332,18 @@ class VoucherAdmin(ReadOnlyAdmin):
         }
 
 
+def _why(document: Any, mine: Any, round_rates: Any) -> str:
+    return reasoning.for_manager(document, mine, round_rates)
+
+
 @customer_panel(46, permission="offers.view_voucher")
 def wallet_panel(request: HttpRequest, customer_id: int) -> Panel | None:
     """The customer's vouchers and offers; nothing for somebody without any."""
     instant = now()
     vouchers = [one for one in queries.of_customer(customer_id, now=instant) if one["status"] != "stock"]
     offers = wallets.wallet(customer_id, now=instant)
-    if not vouchers and not offers:
+    parts = results.of_customer(customer_id, now=instant)
+    if not vouchers and not offers and not parts:
         return None
     soon = instant + timedelta(days=7)
     return Panel(
@@ -315,9 +368,18 @@ def wallet_panel(request: HttpRequest, customer_id: int) -> Panel | None:
                     "sentence": one.sentence,
                     "state": STATUS_NAMES[one.state],
                     "active": one.state == "active",
+                    "why": _why(one.document, *parts.pop(one.id)) if one.id in parts else "",
                     "url": reverse("admin:offers_offer_change", args=[one.id]),
                 }
                 for one in offers
+            ],
+            "without": [
+                {
+                    "name": localized(offer.name, offer.key),
+                    "why": _why(queries.document_of("offer", offer.definition), *parts[offer.pk]),
+                    "url": reverse("admin:offers_offer_change", args=[offer.pk]),
+                }
+                for offer in Offer.objects.filter(pk__in=list(parts)).order_by("key")
             ],
         },
     )

@@ -11,7 +11,7 @@ from loyalty.events import queue
 from loyalty.kit import clock
 from loyalty.kit.errors import ApiError
 from loyalty.kit.problems import Problem, Problems
-from loyalty.offers import issuing, queries, redeeming, wallets, wording
+from loyalty.offers import forecast, issuing, queries, reasoning, redeeming, results, wallets, wording
 from loyalty.offers.baskets import Basket, Checkout
 from loyalty.offers.models import Offer, VoucherPool
 from loyalty.offers.redeeming import Held
@@ -25,6 +25,7 @@ from loyalty.offers.shapes import (
     IssueIn,
     OfferOut,
     Page,
+    PersonalResultsOut,
     RefundIn,
     RefundOut,
     ReservationOut,
@@ -138,12 +139,14 @@ def read_vouchers(request: HttpRequest, external_id: str) -> list[dict[str, Any]
 @router.get("/loyalty/vouchers/pools", auth=READ, summary="The voucher pools")
 def read_pools(request: HttpRequest) -> dict[str, Any]:
     pools = list(VoucherPool.objects.order_by("key"))
+    ahead = forecast.forecasts(pools, now=clock.now())
     return {
         "pools": [
             {
                 "key": pool.key,
                 "name": pool.name,
                 "state": pool.state,
+                "forecast": ahead[pool.pk].plain() if pool.pk in ahead else None,
                 "sentence": wording.sentence(queries.document_of("voucher_pool", pool.definition)),
             }
             for pool in pools
@@ -159,9 +162,11 @@ def read_pool(request: HttpRequest, key: str, page: Query[Page]) -> dict[str, An
         raise ApiError(404, f"There is no voucher pool {key!r}.", code="not_found")
     rows, cursor = queries.voucher_page(pool.pk, after=page.after, limit=page.limit)
     document = queries.document_of("voucher_pool", pool.definition)
+    ahead = forecast.forecasts([pool], now=clock.now()).get(pool.pk)
     return {
         "key": key,
         "state": pool.state,
+        "forecast": ahead.plain() if ahead else None,
         "sentence": wording.sentence(document),
         "counts": queries.pool_counts([pool.pk])[pool.pk],
         "vouchers": rows,
@@ -186,16 +191,47 @@ def bring_codes(request: HttpRequest, key: str, body: CodesIn) -> dict[str, Any]
 
 @router.get("/loyalty/offers", auth=READ, summary="All offers")
 def read_offers(request: HttpRequest) -> dict[str, Any]:
+    offers = list(Offer.objects.order_by("key"))
+    ahead = forecast.forecasts(offers, now=clock.now())
     return {
         "offers": [
             {
                 "key": offer.key,
                 "name": offer.name,
                 "state": offer.state,
-                "sentence": wording.sentence(queries.document_of("offer", offer.definition)),
+                "sentence": reasoning.rule(queries.document_of("offer", offer.definition)),
+                "forecast": ahead[offer.pk].plain() if offer.pk in ahead else None,
             }
-            for offer in Offer.objects.order_by("key")
+            for offer in offers
         ]
+    }
+
+
+@router.get(
+    "/loyalty/offers/{key}/results",
+    auth=READ,
+    response=PersonalResultsOut,
+    summary="What a personal offer brought",
+)
+def read_results(request: HttpRequest, key: str) -> dict[str, Any]:
+    """Those who had it beside those held out of it: all measured rounds together, and each."""
+    offer = Offer.objects.filter(key=key).first()
+    if offer is None or not (found := results.rounds_of(offer.pk)):
+        raise ApiError(404, f"There is no personal offer {key!r} with a round.", code="not_found")
+    return {
+        "key": key,
+        "in_all": results.in_all(found).plain(),
+        "rounds": [
+            {
+                "number": one.number,
+                "state": one.state,
+                "given_at": one.given_at,
+                "ends_at": one.ends_at,
+                "result": None if one.outcome is None else results.result(one.outcome).plain(),
+                "rates": one.rates,
+            }
+            for one in found
+        ],
     }
 
 

@@ -12,7 +12,7 @@ from loyalty.kit.documents import Change
 from loyalty.kit.periods import Period
 from loyalty.kit.problems import Problem, Problems
 from loyalty.kit.sql import Sql, execute, fetch, sql
-from loyalty.offers import codes, issuing, names, queries
+from loyalty.offers import codes, issuing, names, prices, queries
 from loyalty.offers.definition import OfferDocument, PoolDocument, Usable
 from loyalty.offers.models import Offer, Voucher, VoucherPool
 from loyalty.program.models import Tier
@@ -24,7 +24,8 @@ BATCH = 2_000
 
 def _change(kind: str, key: str, before: dict[str, Any] | None, after: dict[str, Any]) -> Change:
     verdict = "created" if before is None else "unchanged" if before == after else "updated"
-    return Change(kind=kind, key=key, verdict=verdict, before=before, after=after)
+    told = tuple(prices.warnings({field: after.get(field, {}) for field in ("name", "description")}))
+    return Change(kind=kind, key=key, verdict=verdict, before=before, after=after, warnings=told)
 
 
 @transaction.atomic

@@ -231,7 +231,8 @@ def _effect(one: _Meant, remains: Remains, lines: Sequence[Line]) -> Effect | Re
 def _spared(one: _Meant, remains: Remains, lines: Sequence[Line]) -> Effect | Refusal:
     """The effect without the lines of which too little margin would stay; refused when that is all of them."""
     candidate, floor = one.candidate, one.candidate.document.margin_floor
-    empty, spared = Effect(candidate.name, candidate.kind), ()
+    empty = Effect(candidate.name, candidate.kind)
+    spared: tuple[int, ...] = ()
     while True:
         done = _BENEFITS[candidate.document.benefit.type](candidate.document.benefit, one, remains, empty)
         if isinstance(done, Refusal):

@@ -178,3 +178,52 @@ class GiveIn(Schema):
 
     customers: list[str | dict[str, str]] = Field(min_length=1, max_length=LARGEST_ISSUE)
     activate: bool = False
+
+
+class PersonalGroup(Schema):
+    people: int = Field(description="Somebody in three rounds counts three times.")
+    reached: int = Field(description="Who reached the target.")
+    used: int
+    revenue: float
+    margin: float = Field(description="After what the offer cost.")
+    cost: float
+
+
+class PersonalDifference(Schema):
+    margin_a_head: float
+    low: float = Field(description="With `high` the interval of 95 percent.")
+    high: float
+    margin: float = Field(description="For all who were offered it.")
+    verdict: str = Field(description="few (too few people to say), unclear (may be chance), more or less")
+
+
+class PersonalResult(Schema):
+    offered: PersonalGroup
+    held_out: PersonalGroup
+    difference: PersonalDifference
+
+
+class PersonalRate(Schema):
+    band: int
+    step: int
+    size: float
+    reach: float = Field(description="The share that reaches the target with this size.")
+    redeem: float
+    base: float = Field(description="The share that reaches it without.")
+    people: int
+    others: int
+
+
+class PersonalRound(Schema):
+    number: int
+    state: str
+    given_at: datetime
+    ends_at: datetime
+    result: PersonalResult | None = Field(description="Null until the round is measured, a day after its end.")
+    rates: list[PersonalRate] = Field(description="By which sizes were chosen.")
+
+
+class PersonalResultsOut(Schema):
+    key: str
+    in_all: PersonalResult
+    rounds: list[PersonalRound]

@@ -36,6 +36,12 @@ when: {minimum: 30}
 valid: {for: 30d}
 limits: {person: 1, budget: 5000}
 """,
+    "personal": """kind: offer
+key: your_next_purchase
+name: {en: For your next purchase, de: Für Ihren nächsten Einkauf}
+benefit: {type: amount, amount: 3}
+personal: {target: spend, factor: 1.2, round: 5, sizes: [3, 5, 8], margin: 35, lasts: 28d, holdout: 10}
+""",
     "offer": """kind: offer
 key: coffee_double
 name: {en: Double points on coffee, de: Doppelte Punkte auf Kaffee}
@@ -61,7 +67,8 @@ def new_pool(request: HttpRequest) -> HttpResponseBase:
 @admin_page("offers/offers/new/", name="offers_offer_new", permission="offers.add_offer")
 def new_offer(request: HttpRequest) -> HttpResponseBase:
     """Write an offer."""
-    return _text(request, "offer", gettext("New offer"), EXAMPLES["offer"], reverse("admin:offers_offer_changelist"))
+    example = EXAMPLES["personal" if request.GET.get("like") == "personal" else "offer"]
+    return _text(request, "offer", gettext("New offer"), example, reverse("admin:offers_offer_changelist"))
 
 
 @admin_page("offers/pools/<int:number>/edit/", name="offers_voucherpool_edit", permission="offers.change_voucherpool")
@@ -100,6 +107,8 @@ def _text(request: HttpRequest, kind: str, title: str, text: str, back: str) -> 
                 problems = [_said(documents[0].line_of(problem.where), problem) for problem in error.problems]
             else:
                 messages.success(request, gettext("Saved."))
+                for problem in changes[0].warnings:
+                    messages.warning(request, _said(documents[0].line_of(problem.where), problem))
                 return HttpResponseRedirect(_address(kind, MODELS[kind].objects.get(key=changes[0].key)))
     context = {"title": title, "text": text, "back": back, "problems": problems, "kind": kind}
     return page(request, "admin/offers/text.html", context)

@@ -209,6 +209,7 @@ def test_a_personal_offer_survives_being_stored() -> None:
     applied(document)
     stored = Offer.objects.get().definition
     assert stored["personal"] == {
-        "sizes": [3, 5, 8], "margin": 40, "basis": "interest", "explore": 0, "holdout": 30, "bands": [], "prior": {"rate": 2.5},
+        "sizes": [3, 5, 8], "margin": 40, "basis": "interest", "explore": 0, "holdout": 30, "bands": [],
+        "prior": {"rate": 2.5},
     }  # fmt: skip
     assert OfferDocument.model_validate(stored).plain() == {k: v for k, v in stored.items() if k != "kind"}
