@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 
 from loyalty.portal.queries import Movement
 from loyalty.portal.texts import day, localized, number
-from loyalty.program import wording
+from loyalty.program import sentences
 from loyalty.program.models import Tier
 from loyalty.program.setup import Setup
 
@@ -155,10 +155,11 @@ def _warning(falls_at: datetime | None, mine: Tier | None) -> str:
 
 def rules(setup: Setup) -> list[tuple[str, str]]:
     """(name, sentence) of everything that earns points."""
+    said = sentences.sentences(setup.rules, setup)
     return [
         (
             localized(rule.document.name, ""),
-            wording.rule(rule.document, rule.part.sentence(rule.parameters)),
+            said[rule.id],
         )
         for rule in setup.rules
     ]

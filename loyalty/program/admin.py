@@ -18,7 +18,7 @@ from loyalty.customers.queries import find
 from loyalty.kit.admin import Act, ReadOnlyAdmin, localized
 from loyalty.kit.clock import now
 from loyalty.kit.panels import Panel, customer_panel
-from loyalty.program import companion_admin, operations, queries, wording
+from loyalty.program import companion_admin, operations, queries, sentences
 from loyalty.program.definition import Expiry
 from loyalty.program.models import Adjustment, Member, Program
 from loyalty.program.setup import Setup, load
@@ -62,6 +62,7 @@ class ProgramAdmin(ReadOnlyAdmin):
         instant = now()
         counts = queries.tier_counts(setup.id)
         liability = queries.liability(setup)
+        said = sentences.sentences(setup.rules, setup)
         moved = queries.flows_of_points(setup, since=instant - timedelta(days=FLOW_DAYS))
         return {
             "title": localized(obj.name, obj.key),
@@ -72,7 +73,7 @@ class ProgramAdmin(ReadOnlyAdmin):
                 {
                     "key": rule.document.key,
                     "name": localized(rule.document.name, rule.document.key),
-                    "sentence": wording.rule(rule.document, rule.part.sentence(rule.parameters)),
+                    "sentence": said[rule.id],
                     "priority": rule.document.priority,
                 }
                 for rule in setup.rules

@@ -13,10 +13,11 @@ from loyalty.kit import clock
 from loyalty.kit.errors import ApiError
 from loyalty.kit.periods import Period
 from loyalty.kit.problems import Problem, Problems
-from loyalty.program import holds, movements, operations, queries, wording
+from loyalty.program import holds, movements, operations, queries, sentences
 from loyalty.program.addressing import known, member_of, there
 from loyalty.program.companion_calls import router as companions
 from loyalty.program.models import Member
+from loyalty.program.rules import Rule
 from loyalty.program.setup import Setup, load, load_all
 from loyalty.program.shapes import (
     AdjustIn,
@@ -207,6 +208,11 @@ def ask_adjustment(request: HttpRequest, external_id: str, body: AdjustIn) -> di
     return {"adjustment": found, "state": "requested"}
 
 
+def _said(setup: Setup) -> list[tuple[Rule, str]]:
+    said = sentences.sentences(setup.rules, setup)
+    return [(rule, said[rule.id]) for rule in setup.rules]
+
+
 @router.get("/loyalty/programs", auth=READ, summary="The programs with their rules in words")
 def read_programs(request: HttpRequest) -> dict[str, Any]:
     return {
@@ -219,9 +225,9 @@ def read_programs(request: HttpRequest) -> dict[str, Any]:
                 "rules": [
                     {
                         "key": rule.document.key,
-                        "sentence": wording.rule(rule.document, rule.part.sentence(rule.parameters)),
+                        "sentence": said,
                     }
-                    for rule in setup.rules
+                    for rule, said in _said(setup)
                 ],
             }
             for setup in load_all()

@@ -220,6 +220,7 @@ class Words(Strict):
     store: dict[str, Names] = {}
     channel: dict[str, Names] = {}
     event: dict[str, Names] = {}
+    property: dict[str, Names] = {}
 
 
 class ProgramDocument(Strict):

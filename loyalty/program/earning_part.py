@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Protocol
 from loyalty.kit.registry import Registry
 from loyalty.kit.sql import Sql
 from loyalty.program.definition import Strict
+from loyalty.program.terms import Terms
 
 
 class EarningPart(Protocol):
@@ -32,11 +33,9 @@ class EarningPart(Protocol):
 
     def points(self, parameters: Any, booking: dict[str, Any], base: dict[int, Any]) -> dict[int, Any]: ...
 
-    def sentence(self, parameters: Any) -> str: ...
+    def sentence(self, parameters: Any, terms: Terms) -> str: ...
 
     def events(self, parameters: Any) -> Sequence[str]: ...
 
 
-earning: Registry[EarningPart] = Registry(
-    "earning rule type", package="loyalty.program.earning", announced=("challenge", "stamp")
-)
+earning: Registry[EarningPart] = Registry("earning rule type", package="loyalty.program.earning")

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from loyalty.kit.sql import fetch, fetch_values, sql
-from loyalty.program import names, tiering, wording
+from loyalty.program import names, sentences, tiering
 from loyalty.program.models import Member
 from loyalty.program.receipts import SOURCE, key_of
 from loyalty.program.setup import Setup
@@ -117,7 +117,7 @@ def outcome(booking_id: int, *, setup: Setup, now: datetime) -> dict[str, Any]:
     member_id, kind, reference, amount = fetch(
         sql("SELECT member_id, kind, reference, amount FROM booking WHERE id = {id}", id=booking_id)
     )[0]
-    earned = []
+    terms, earned = sentences.terms_of(setup), []
     for key, rule_id, points, pending, releases_at, awaits, expires_at in fetch(
         sql(
             "SELECT w.key, l.rule_id, l.amount, l.pending, l.releases_at, l.awaits, l.expires_at FROM lot l"
@@ -131,7 +131,7 @@ def outcome(booking_id: int, *, setup: Setup, now: datetime) -> dict[str, Any]:
                 "wallet": key,
                 "points": points,
                 "rule": rule.document.key if rule else None,
-                "sentence": wording.rule(rule.document, rule.part.sentence(rule.parameters)) if rule else "",
+                "sentence": sentences.sentence(rule, terms) if rule else "",
                 "state": "pending" if pending else "active",
                 "available_at": releases_at if pending else None,
                 "waits_for": awaits if pending else None,

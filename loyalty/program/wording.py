@@ -5,9 +5,12 @@ from typing import Any
 
 from django.utils.formats import date_format, number_format, time_format
 from django.utils.text import get_text_list
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
-from loyalty.program.definition import Lines, RuleDocument, When
+from loyalty.kit.periods import Period
+from loyalty.program.conditions import Conditions
+from loyalty.program.definition import Lines, MarginFloor, RuleDocument, When
+from loyalty.program.terms import Terms
 
 
 def number(value: Any) -> str:
@@ -21,17 +24,57 @@ def form(value: Any) -> int:
     return 1 if Decimal(str(value)) == 1 else 2
 
 
-def lines(only: Lines, without: Lines) -> str:
+def length(text: str) -> str:
+    """An elapsed time as people say it."""
+    seconds = Period.parse(text).seconds or 0
+    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds and seconds % size == 0:
+            n = seconds // size
+            return {
+                "day": ngettext("%(n)s day", "%(n)s days", n),
+                "hour": ngettext("%(n)s hour", "%(n)s hours", n),
+                "minute": ngettext("%(n)s minute", "%(n)s minutes", n),
+            }[unit] % {"n": number(n)}
+    return ngettext("%(n)s second", "%(n)s seconds", seconds) % {"n": number(seconds)}
+
+
+def conditions(asked: Conditions, terms: Terms) -> str:
+    """What the properties of an event must be: ` with stars at least 4 and kind a or b`, or nothing."""
+    said = []
+    for key, one in asked.items():
+        for name, operand in one.items():
+            values = [_value(item) for item in (operand if isinstance(operand, list) else [operand])]
+            said.append(
+                {
+                    "gt": gettext("%(what)s above %(value)s"),
+                    "gte": gettext("%(what)s at least %(value)s"),
+                    "lt": gettext("%(what)s below %(value)s"),
+                    "lte": gettext("%(what)s at most %(value)s"),
+                    "ne": gettext("%(what)s other than %(value)s"),
+                    "not_in": gettext("%(what)s other than %(value)s"),
+                }.get(name, gettext("%(what)s %(value)s"))
+                % {"what": terms.name("property", key), "value": get_text_list(values, gettext("or"))}
+            )
+    return gettext(" with %(what)s") % {"what": get_text_list(said, gettext("and"))} if said else ""
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return gettext("yes") if value else gettext("no")
+    return number(value) if isinstance(value, int | float) else str(value)
+
+
+def lines(only: Lines, without: Lines, terms: Terms) -> str:
     """` on brand Acme, except category books`, or nothing."""
     said = ""
     if only:
-        said += gettext(" on %(what)s") % {"what": _named(only)}
+        said += gettext(" on %(what)s") % {"what": _named(only, terms)}
     if without:
-        said += gettext(", except %(what)s") % {"what": _named(without)}
+        said += gettext(", except %(what)s") % {"what": _named(without, terms)}
     return said
 
 
-def _named(one: Lines) -> str:
+def _named(one: Lines, terms: Terms) -> str:
     names = {
         "sku": gettext("article"),
         "category": gettext("category"),
@@ -39,15 +82,19 @@ def _named(one: Lines) -> str:
         "label": gettext("label"),
     }
     said = [
-        f"{names[key]} {get_text_list(values, gettext('or'))}"
+        f"{names[key]} {get_text_list(terms.names(key, values), gettext('or'))}"
         for key, values in (("sku", one.sku), ("category", one.category), ("brand", one.brand), ("label", one.label))
         if values
     ]
     return get_text_list(said, gettext("and"))
 
 
-def when(one: When) -> list[str]:
+def when(one: When, terms: Terms) -> list[str]:
     """The conditions, each in words."""
+
+    def either(kind: str, keys: list[str]) -> str:
+        return get_text_list(terms.names(kind, keys), gettext("or"))
+
     said = []
     if one.start:
         said.append(gettext("from %(day)s") % {"day": date_format(one.start, "DATE_FORMAT")})
@@ -65,20 +112,22 @@ def when(one: When) -> list[str]:
         first, last = (time_format(at, "H:i") for at in one.hours)
         said.append(gettext("between %(first)s and %(last)s") % {"first": first, "last": last})
     if one.stores:
-        said.append(gettext("in store %(stores)s") % {"stores": get_text_list(one.stores, gettext("or"))})
+        said.append(gettext("in store %(stores)s") % {"stores": either("store", one.stores)})
     if one.channels:
-        said.append(gettext("by %(channels)s") % {"channels": get_text_list(one.channels, gettext("or"))})
+        said.append(gettext("by %(channels)s") % {"channels": either("channel", one.channels)})
     if one.tiers:
-        said.append(gettext("for members with tier %(tiers)s") % {"tiers": get_text_list(one.tiers, gettext("or"))})
+        said.append(gettext("for members with tier %(tiers)s") % {"tiers": either("tier", one.tiers)})
     if one.minimum is not None:
-        said.append(gettext("from an amount of %(amount)s") % {"amount": number(one.minimum)})
+        said.append(gettext("from an amount of %(amount)s") % {"amount": terms.money(one.minimum)})
     return said
 
 
-def rule(document: RuleDocument, core: str) -> str:
+def rule(document: RuleDocument, core: str, terms: Terms) -> str:
     """The whole rule: what it gives (`core`), when, and its limits."""
-    sentence = ", ".join([core, *when(document.when)])
+    sentence = ", ".join([core, *when(document.when, terms)])
     limits = []
+    if wallet := terms.wallet(document.wallet):
+        limits.append(gettext("counted as %(wallet)s") % {"wallet": wallet})
     caps, budget = document.caps, document.budget
     if caps.receipt:
         limits.append(gettext("at most %(n)s points per receipt") % {"n": number(caps.receipt)})
@@ -91,10 +140,22 @@ def rule(document: RuleDocument, core: str) -> str:
     if budget.points:
         limits.append(gettext("%(n)s points in all") % {"n": number(budget.points)})
     if budget.money:
-        limits.append(gettext("points worth %(n)s in all") % {"n": number(budget.money)})
+        limits.append(gettext("points worth %(n)s in all") % {"n": terms.money(budget.money)})
+    if document.margin_floor:
+        limits.append(_floor(document.margin_floor, terms))
     if document.stop:
         limits.append(gettext("later rules do not apply"))
     return sentence + (f" ({'; '.join(limits)})" if limits else "") + "."
+
+
+def _floor(floor: MarginFloor, terms: Terms) -> str:
+    if floor.percent is not None:
+        left = gettext("%(percent)s %% of its price") % {"percent": number(floor.percent)}
+    else:
+        left = gettext("%(amount)s a piece") % {"amount": terms.money(floor.amount)}
+    if floor.otherwise == "none":
+        return gettext("none for items whose margin would fall below %(left)s") % {"left": left}
+    return gettext("fewer for items whose margin would fall below %(left)s") % {"left": left}
 
 
 def _times(most: int, per: str) -> str:

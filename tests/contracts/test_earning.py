@@ -10,10 +10,12 @@ import pytest
 from loyalty.events import partitions
 from loyalty.kit.sql import fetch, sql
 from loyalty.program import names, rules, wording
+from loyalty.program.definition import ProgramDocument
 from loyalty.program.earning_part import earning
 from loyalty.program.purchases import earn, insert_bookings
 from loyalty.program.receipts import key_of, plain
 from loyalty.program.setup import prepared
+from loyalty.program.terms import Terms
 from tests.db.loyalty.program.club import NOW, applied, customer
 
 SKUS, BRANDS, CATEGORIES, LABELS = ["a", "b"], ["acme", "öko"], ["food", "toys"], ["new", "sale"]
@@ -30,9 +32,12 @@ PARAMETERS: dict[str, Any] = {
     "per_event": lambda draw: {
         "event": draw.choice(["review", "survey"]), "points": draw.choice([5, 7.5]), "where": draw.choice(WHERE),
     },
+    "challenge": lambda draw: {"points": 30, **draw.choice([{}, {"challenge": "reader"}])},
+    "stamp": lambda draw: {"points": 2.5, **draw.choice([{}, {"stamp_card": "coffee"}])},
     "birthday": lambda draw: {"points": 100},
     "referral": lambda draw: {"points": 500, "friend_points": draw.choice([0, 200])},
 }  # fmt: skip
+EVENTS = ["review", "survey", "challenge.completed", "stamp_card.completed"]
 WHERE: list[dict[str, Any]] = [
     {},
     {"stars": {"gte": 4}},
@@ -46,6 +51,8 @@ PROPERTIES = [
     {},
     {"side": "referrer"},
     {"side": "friend"},
+    {"challenge": "reader", "stamp_card": "coffee"},
+    {"challenge": "walker", "stamp_card": "tea"},
     {"stars": 5, "verified": True},
     {"stars": "4.5", "kind": "a"},
     {"stars": "many", "kind": "b"},
@@ -110,7 +117,7 @@ def test_sql_and_twin_agree(kind: str) -> None:
         for number, (member_id,) in enumerate(members):
             what = chosen[1].part.kinds[0]
             occasion = draw.choice(["birthday", "referral"])
-            event = occasion if what == names.OCCASION else draw.choice(["review", "survey"])
+            event = occasion if what == names.OCCASION else draw.choice(EVENTS)
             told, kept = draw.choice(PROPERTIES), receipt(draw) if what == names.PURCHASE else None
             details = None if kept else {"event": event, "properties": told}
             key = key_of("test", f"{turn}:{number}")
@@ -137,7 +144,8 @@ def test_every_rule_is_a_sentence(kind: str) -> None:
     rule, part, parameters = rules.read(
         {"kind": "earning_rule", "key": "x", "type": kind, **PARAMETERS[kind](random.Random(1))}
     )
-    sentence = wording.rule(rule, part.sentence(parameters))
+    terms = Terms(ProgramDocument(key="club"))
+    sentence = wording.rule(rule, part.sentence(parameters, terms), terms)
     assert sentence.endswith(".")
     assert len(sentence.split()) > 3
 

@@ -11,6 +11,7 @@ from loyalty.kit.sql import Sql, sql
 from loyalty.program import wording
 from loyalty.program.definition import Strict
 from loyalty.program.earning_part import earning
+from loyalty.program.terms import Terms
 
 
 class Parameters(Strict):
@@ -36,7 +37,7 @@ class Birthday:
     def points(self, parameters: Parameters, booking: dict[str, Any], base: dict[int, Any]) -> dict[int, Any]:
         return {1: parameters.points} if booking["event"] == "birthday" else {}
 
-    def sentence(self, parameters: Parameters) -> str:
+    def sentence(self, parameters: Parameters, terms: Terms) -> str:
         return gettext("%(points)s points on the birthday") % {"points": wording.number(parameters.points)}
 
     def events(self, parameters: Parameters) -> Sequence[str]:

@@ -11,6 +11,7 @@ from loyalty.kit.sql import Sql, sql
 from loyalty.program import lines, wording
 from loyalty.program.definition import Lines, Strict
 from loyalty.program.earning_part import earning
+from loyalty.program.terms import Terms
 
 
 class Parameters(Strict):
@@ -45,10 +46,10 @@ class Multiplier:
             if line["no"] in base and lines.matches(line, parameters.only, parameters.without)
         }
 
-    def sentence(self, parameters: Parameters) -> str:
+    def sentence(self, parameters: Parameters, terms: Terms) -> str:
         return gettext("%(factor)s times the points%(lines)s") % {
             "factor": wording.number(parameters.factor),
-            "lines": wording.lines(parameters.only, parameters.without),
+            "lines": wording.lines(parameters.only, parameters.without, terms),
         }
 
     def events(self, parameters: Parameters) -> Sequence[str]:

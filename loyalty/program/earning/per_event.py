@@ -11,8 +11,10 @@ from loyalty.events.names import fold, is_name
 from loyalty.kit.sql import Sql, sql
 from loyalty.program import wording
 from loyalty.program.conditions import Conditions, holds, holds_sql
+from loyalty.program.deeds import DEEDS
 from loyalty.program.definition import Strict
 from loyalty.program.earning_part import earning
+from loyalty.program.terms import Terms
 
 
 def _name(value: Any) -> str:
@@ -52,16 +54,22 @@ class PerEvent:
             return {}
         return {1: parameters.points}
 
-    def sentence(self, parameters: Parameters) -> str:
-        said = {"points": wording.number(parameters.points), "event": parameters.event}
+    def sentence(self, parameters: Parameters, terms: Terms) -> str:
+        named = terms.name("event", parameters.event)
+        said = {
+            "points": wording.number(parameters.points),
+            "event": named,
+            "what": str(DEEDS.get(parameters.event, "")),
+            "where": wording.conditions(parameters.where, terms),
+        }
         n = wording.form(parameters.points)
-        if not parameters.where:
-            return ngettext("%(points)s point for each “%(event)s”", "%(points)s points for each “%(event)s”", n) % said
+        if said["what"] and named == parameters.event:
+            return (
+                ngettext("%(points)s point for %(what)s%(where)s", "%(points)s points for %(what)s%(where)s", n) % said
+            )
         return (
             ngettext(
-                "%(points)s point for each “%(event)s” with fitting properties",
-                "%(points)s points for each “%(event)s” with fitting properties",
-                n,
+                "%(points)s point for each “%(event)s”%(where)s", "%(points)s points for each “%(event)s”%(where)s", n
             )
             % said
         )

@@ -11,6 +11,7 @@ from loyalty.kit.sql import Sql, sql
 from loyalty.program import lines, wording
 from loyalty.program.definition import Lines, Strict
 from loyalty.program.earning_part import earning
+from loyalty.program.terms import Terms
 
 
 class Parameters(Strict):
@@ -49,13 +50,13 @@ class PerProduct:
             if lines.matches(line, parameters.only, parameters.without)
         }
 
-    def sentence(self, parameters: Parameters) -> str:
+    def sentence(self, parameters: Parameters, terms: Terms) -> str:
         n = wording.form(parameters.points)
         return ngettext(
             "%(points)s point for every piece%(lines)s", "%(points)s points for every piece%(lines)s", n
         ) % {
             "points": wording.number(parameters.points),
-            "lines": wording.lines(parameters.only, parameters.without),
+            "lines": wording.lines(parameters.only, parameters.without, terms),
         }
 
     def events(self, parameters: Parameters) -> Sequence[str]:

@@ -11,6 +11,7 @@ from loyalty.kit.sql import Sql, sql
 from loyalty.program import lines, wording
 from loyalty.program.definition import Lines, Strict
 from loyalty.program.earning_part import earning
+from loyalty.program.terms import Terms
 
 
 class Parameters(Strict):
@@ -48,7 +49,7 @@ class PerPurchase:
             if line[parameters.basis] is not None and lines.matches(line, parameters.only, parameters.without)
         }
 
-    def sentence(self, parameters: Parameters) -> str:
+    def sentence(self, parameters: Parameters, terms: Terms) -> str:
         n = wording.form(parameters.points)
         templates = {
             "gross": ngettext(
@@ -69,8 +70,8 @@ class PerPurchase:
         }
         return templates[parameters.basis] % {
             "points": wording.number(parameters.points),
-            "per": wording.number(parameters.per),
-            "lines": wording.lines(parameters.only, parameters.without),
+            "per": terms.money(parameters.per),
+            "lines": wording.lines(parameters.only, parameters.without, terms),
         }
 
     def events(self, parameters: Parameters) -> Sequence[str]:

@@ -11,6 +11,7 @@ from loyalty.kit.sql import Sql, sql
 from loyalty.program import wording
 from loyalty.program.definition import Elapsed, Money, Strict
 from loyalty.program.earning_part import earning
+from loyalty.program.terms import Terms
 
 REFERRER, FRIEND = "referrer", "friend"
 
@@ -52,11 +53,11 @@ class Referral:
         side = (booking["details"] or {}).get("side")
         return {1: parameters.points if side == REFERRER else parameters.friend_points}
 
-    def sentence(self, parameters: Parameters) -> str:
+    def sentence(self, parameters: Parameters, terms: Terms) -> str:
         said = {
             "points": wording.number(parameters.points),
             "friend": wording.number(parameters.friend_points),
-            "after": parameters.after,
+            "after": wording.length(parameters.after),
         }
         if not parameters.friend_points:
             return gettext("%(points)s points for a friend who buys and keeps it for %(after)s") % said

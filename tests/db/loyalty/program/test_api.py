@@ -49,7 +49,7 @@ def test_simulate_commit_return_and_void(till: Till) -> None:
     assert fetch("SELECT count(*) FROM booking") == [(0,)]
     done = till("post", "transactions/commit", body)
     assert (done["status"], done["points"], done["tier"]) == ("committed", 120, "gold")
-    assert done["earned"][0]["sentence"] == "1 point for every 1 spent."
+    assert done["earned"][0]["sentence"] == "1 point for every 1 EUR spent."
     assert {**simulated, "status": "", "booking": 0} == {**done, "status": "", "booking": 0}
     assert till("post", "transactions/commit", body) == {**done, "status": "duplicate"}
     till("post", "transactions/commit", {**body, "store": "x"}, 409)
