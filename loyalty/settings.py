@@ -310,7 +310,16 @@ SIDEBAR = [
         [
             ("admin:cards_card_changelist", _("Cards"), "credit_card", "cards.view_card"),
             ("admin:cards_cardseries_changelist", _("Card series"), "style", "cards.view_cardseries"),
+            ("admin:checkout_counter", _("Counter"), "point_of_sale", "checkout.use_counter"),
             ("admin:checkout_store_changelist", _("Stores"), "storefront", "checkout.view_store"),
+            ("admin:checkout_shares", _("Receipts with a card"), "percent", "checkout.view_storemonth"),
+            (
+                "admin:checkout_receiptphoto_changelist",
+                _("Photos of receipts"),
+                "photo_camera",
+                "checkout.view_receiptphoto",
+            ),
+            ("admin:checkout_rewarddue_changelist", _("Money due"), "payments", "checkout.view_rewarddue"),
             (
                 "admin:checkout_unmatchedreceipt_changelist",
                 _("Receipts without a card"),

@@ -12,7 +12,9 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from loyalty.access.models import ApiKey
-from loyalty.checkout import stores, unmatched
+from loyalty.checkout import counter_admin as counter_admin
+from loyalty.checkout import counter_pages as counter_pages
+from loyalty.checkout import shares, stores, unmatched
 from loyalty.checkout.models import Store, StoreKey, UnmatchedReceipt
 from loyalty.customers.queries import resolve
 from loyalty.kit.admin import Act, ReadOnlyAdmin, localized
@@ -30,6 +32,20 @@ class KeyForm(forms.Form):
 
 class ClaimForm(forms.Form):
     customer = forms.CharField(label=_("external id of the customer"), max_length=200)
+
+
+class StaffForm(forms.Form):
+    user = forms.CharField(label=_("user name"), max_length=150, help_text=_("Who may use the counter, by user name."))
+
+
+def _add_staff(store: Store, data: dict[str, Any]) -> str:
+    stores.add_staff(store_id=store.pk, username=data["user"], now=now())
+    return gettext("%(user)s serves at this store now.") % {"user": data["user"]}
+
+
+def _remove_staff(store: Store, data: dict[str, Any]) -> str:
+    stores.remove_staff(store_id=store.pk, username=data["user"])
+    return gettext("%(user)s serves here no more.") % {"user": data["user"]}
 
 
 def _tie(store: Store, data: dict[str, Any]) -> str:
@@ -54,6 +70,10 @@ class StoreAdmin(ReadOnlyAdmin):
         "tie": Act(_("Tie an API key"), _("Let an API key speak for this store only?"), _tie, form=KeyForm),
         "untie": Act(_("Untie all keys"), _("Let the keys of this store speak for all stores again?"), _untie,
                      danger=True),
+        "staff": Act(_("Add staff"), _("Who serves at this store? What they do at the counter is this store's."),
+                     _add_staff, form=StaffForm),
+        "leave": Act(_("Remove staff"), _("Who no longer serves here?"), _remove_staff, form=StaffForm, danger=True,
+                     allowed=lambda store: bool(store.staff.exists())),
     }  # fmt: skip
 
     @display(description=_("name"), ordering="key")
@@ -67,7 +87,13 @@ class StoreAdmin(ReadOnlyAdmin):
     def panels(self, request: HttpRequest, obj: Store) -> dict[str, Any]:
         ids = StoreKey.objects.filter(store=obj).values_list("api_key_id", flat=True)
         keys = ApiKey.objects.filter(pk__in=list(ids)).order_by("name")
-        return {"title": localized(obj.name, obj.key), "keys": list(keys), "place": obj.definition}
+        return {
+            "title": localized(obj.name, obj.key),
+            "keys": list(keys),
+            "place": obj.definition,
+            "staff": stores.staff_of(obj.pk),
+            "shares": shares.by_month(store=obj.key, months=6)[::-1],
+        }
 
 
 def _claim(receipt: UnmatchedReceipt, data: dict[str, Any]) -> str:

@@ -20,7 +20,8 @@ class Basket(Receipt):
     """`customer` null: nobody showed a card. Amounts are before the discounts of `codes` and `offers`.
 
     `receipt`: the number that is printed, where it is not the id. `mode` unset: a call that only looks tells which
-    codes cannot be used, one that books refuses the basket with them.
+    codes cannot be used, one that books refuses the basket with them. `without`: articles there are none of, so that
+    nobody recommends them.
     """
 
     customer: Text | dict[str, str] | None  # type: ignore[assignment]
@@ -30,6 +31,7 @@ class Basket(Receipt):
     shipping: Amount = Decimal(0)
     staff: Card | None = None
     receipt: Text | None = None
+    without: Annotated[list[Text], Field(max_length=1000)] | None = None
 
     @property
     def plain(self) -> bool:
@@ -61,7 +63,7 @@ def whole_of(basket: Basket) -> Decimal:
 def receipt_row(basket: Basket, customer: str | dict[str, str], off: dict[int, Decimal]) -> dict[str, Any]:
     """The row that the ledger books: what each line costs after its discount."""
     row = basket.model_dump(
-        exclude_unset=True, exclude={"codes", "offers", "mode", "shipping", "staff", "receipt", "customer"}
+        exclude_unset=True, exclude={"codes", "offers", "mode", "shipping", "staff", "receipt", "customer", "without"}
     )
     row["customer"] = customer
     if not off:

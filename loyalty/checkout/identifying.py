@@ -70,7 +70,7 @@ def recognize(customer: str | Mapping[str, str], *, at: datetime, now: datetime,
             customer_id = codes.read_code(text, now=min(at, now))
         except Problems as error:
             raise Problems([Problem(where, one.problem, one.remedy) for one in error.problems]) from None
-        return Known(customer_id, _reference_of(customer_id, where), "qr")
+        return Known(customer_id, reference_of(customer_id, where), "qr")
     if kind in ("qr", "card"):
         number = plain(text)
         return Known(_card(number, where, now), {"card": number}, "card")
@@ -114,19 +114,23 @@ def _sharing(kind: str, text: str) -> list[int]:
     return [row[0] for row in fetch(sql("SELECT id FROM customer WHERE {column} LIMIT 2", column=column))]
 
 
-def _reference_of(customer_id: int, where: str) -> Reference:
-    """By what the customer can be found again."""
+def reference_of(customer_id: int, where: str = "customer") -> Reference:
+    """By what the ledger finds this customer and nobody else: external id, card, other identity, address, phone."""
     rows = fetch(
         sql(
-            "SELECT c.external_id, i.kind, i.value FROM customer c LEFT JOIN customer_identity i"
+            "SELECT c.external_id, i.kind, i.value, c.email, c.phone FROM customer c LEFT JOIN customer_identity i"
             " ON i.customer_id = c.id WHERE c.id = {id} ORDER BY i.kind <> 'card', i.id LIMIT 1",
             id=customer_id,
         )
     )
-    if rows and rows[0][0]:
-        return str(rows[0][0])
-    if rows and rows[0][1]:
-        return {rows[0][1]: rows[0][2]}
+    external_id, kind, value, email, phone = rows[0] if rows else (None, None, None, None, None)
+    if external_id:
+        return str(external_id)
+    if kind:
+        return {kind: value}
+    for name, text in (("email", email), ("phone", phone)):
+        if text and len(_sharing(name, text)) == 1:
+            return {name: text}
     gone = "is gone" if not rows else "has no card yet"
     raise Problems([Problem(where, f"the customer {gone}", "ask for another key")])
 

@@ -31,3 +31,22 @@ invariant(
             FROM jsonb_array_elements(s.answer -> 'lines') AS line
         ) l WHERE s.answer IS NOT NULL AND b.amount > s.gross - l.discount""",
 )
+invariant(
+    "checkout.paid_before_sent",
+    guarantee=18,
+    promise="a reward with a part in money that is due leaves the house only when it is paid",
+    query="""
+        SELECT o.id, o.state FROM reward_due d JOIN reward_redemption o ON o.id = d.redemption_id
+        WHERE (d.paid_at IS NULL AND o.state IN ('packed', 'shipped', 'delivered'))
+            OR (d.paid_at IS NULL) <> (o.payment IS NULL)""",
+)
+invariant(
+    "checkout.photo_once",
+    guarantee=18,
+    promise="a photo of a receipt brought one purchase, and only one photo did",
+    query="""
+        SELECT p.id, p.booking_id FROM receipt_photo p LEFT JOIN booking b ON b.id = p.booking_id
+        WHERE (p.state = 'booked') <> (p.booking_id IS NOT NULL) OR (p.booking_id IS NOT NULL AND b.id IS NULL)
+        UNION ALL SELECT min(id), booking_id FROM receipt_photo WHERE booking_id IS NOT NULL
+        GROUP BY booking_id HAVING count(*) > 1""",
+)

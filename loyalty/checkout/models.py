@@ -5,6 +5,9 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from loyalty.checkout.counter_models import ReceiptPhoto as ReceiptPhoto
+from loyalty.checkout.counter_models import RewardDue as RewardDue
+
 
 class Store(models.Model):
     """A place where people buy; purchases name it by its key."""
@@ -197,3 +200,96 @@ class ClaimAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.customer_id}"
+
+
+class StoreStaff(models.Model):
+    """A user who serves at one store: what they ring up at the counter is that store's."""
+
+    user_id = models.IntegerField(primary_key=True)
+    store = models.ForeignKey(Store, on_delete=models.DO_NOTHING, verbose_name=_("store"), related_name="staff")
+    created_at = models.DateTimeField(_("created at"))
+
+    class Meta:
+        db_table = "store_staff"
+        verbose_name = _("staff of a store")
+        verbose_name_plural = _("staff of stores")
+        permissions = [
+            ("use_counter", "Can look up customers and book at the counter"),
+            ("redeem_counter", "Can redeem rewards and take money at the counter"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.store_id}/{self.user_id}"
+
+
+class TillItem(models.Model):
+    """An article as tills sell it: its name, how many receipts had it lately, what is earned on one of it."""
+
+    sku = models.TextField(primary_key=True)
+    name = models.TextField(_("name"), null=True)
+    receipts = models.IntegerField(_("receipts"), default=0, db_default=0)
+    margin = models.DecimalField(_("margin"), max_digits=14, decimal_places=2, null=True)
+    seen_at = models.DateTimeField(_("seen at"))
+
+    class Meta:
+        db_table = "till_item"
+        verbose_name = _("article")
+        verbose_name_plural = _("articles")
+        indexes = [models.Index(fields=["-receipts", "sku"], name="till_item_popular")]
+
+    def __str__(self) -> str:
+        return self.name or self.sku
+
+
+class TillPair(models.Model):
+    """Two articles on the same receipts: `together` receipts, `score` from 0 to 1 (the cosine of the two)."""
+
+    pk = models.CompositePrimaryKey("sku", "other")
+    sku = models.TextField(_("article"))
+    other = models.TextField(_("bought with it"))
+    together = models.IntegerField(_("receipts"))
+    score = models.FloatField(_("score"))
+
+    class Meta:
+        db_table = "till_pair"
+        verbose_name = _("articles bought together")
+        verbose_name_plural = _("articles bought together")
+
+    def __str__(self) -> str:
+        return f"{self.sku} + {self.other}"
+
+
+class StoreMonth(models.Model):
+    """Receipts of a month at a store ('' where none was named), with a card and without."""
+
+    pk = models.CompositePrimaryKey("month", "program_id", "store")
+    month = models.DateField(_("month"))
+    program_id = models.IntegerField(_("program"))
+    store = models.TextField(_("store"))
+    with_card = models.IntegerField(_("with a card"))
+    without_card = models.IntegerField(_("without a card"))
+    amount_with = models.DecimalField(_("sales with a card"), max_digits=16, decimal_places=2)
+    amount_without = models.DecimalField(_("sales without a card"), max_digits=16, decimal_places=2)
+
+    class Meta:
+        db_table = "store_month"
+        verbose_name = _("receipts of a month")
+        verbose_name_plural = _("receipts by month")
+
+    def __str__(self) -> str:
+        return f"{self.month} {self.store}"
+
+
+class Reckoning(models.Model):
+    """When something that is reckoned once a day was reckoned last."""
+
+    key = models.TextField(primary_key=True)
+    done_at = models.DateTimeField(_("done at"))
+
+    class Meta:
+        db_table = "till_reckoning"
+        verbose_name = _("reckoning")
+        verbose_name_plural = _("reckonings")
+
+    def __str__(self) -> str:
+        return self.key

@@ -9,7 +9,14 @@ from django.utils.translation import gettext_lazy as _
 from loyalty.kit.erasures import Held, Moved, Pairs, PersonalData, Return, give_back, hand_over, hold_personal_data
 from loyalty.kit.sql import execute, fetch_values, sql
 
-_KEYS = {"held_basket": "id", "sale": "booking_id", "unmatched_receipt": "id", "claim_attempt": "id"}
+_KEYS = {
+    "held_basket": "id",
+    "sale": "booking_id",
+    "unmatched_receipt": "id",
+    "claim_attempt": "id",
+    "receipt_photo": "id",
+    "reward_due": "redemption_id",
+}
 
 
 def erase(customer_ids: Sequence[int]) -> int:
@@ -24,6 +31,8 @@ def erase(customer_ids: Sequence[int]) -> int:
             "UPDATE unmatched_receipt SET customer_id = NULL, number = NULL, store = NULL, row = NULL, returned = '[]',"
             " code = 'erased-' || id, state = 'claimed' WHERE customer_id = ANY({ids})",
             "DELETE FROM claim_attempt WHERE customer_id = ANY({ids})",
+            "DELETE FROM receipt_photo WHERE customer_id = ANY({ids})",
+            "UPDATE reward_due SET customer_id = NULL WHERE customer_id = ANY({ids})",
         )
     )
 
@@ -38,6 +47,11 @@ def export(customer_id: int) -> dict[str, list[dict[str, Any]]]:
         "unmatched_receipt": "SELECT number, store, occurred_at, amount, row, settled_at FROM unmatched_receipt"
         " WHERE customer_id = {id} ORDER BY id",
         "claim_attempt": "SELECT at FROM claim_attempt WHERE customer_id = {id} ORDER BY id",
+        "receipt_photo": "SELECT state, note, sent_at, decided_at, reason, width, height,"
+        " encode(picture, 'base64') AS picture_base64 FROM receipt_photo WHERE customer_id = {id} ORDER BY id",
+        "reward_due": "SELECT o.money AS amount, o.currency, d.way, d.made_at, d.paid_at, o.payment, d.refunded_at"
+        " FROM reward_due d JOIN reward_redemption o ON o.id = d.redemption_id WHERE d.customer_id = {id}"
+        " ORDER BY d.redemption_id",
     }
     return {table: fetch_values(sql(query, id=customer_id)) for table, query in queries.items()}
 
@@ -92,6 +106,22 @@ hold_personal_data(
                 origin=_("From you"),
                 benefit=_("Nobody takes your receipts"),
                 kept=_("A day matters; they are deleted with your data"),
+            ),
+            Held(
+                "receipt_photo",
+                what=_("Photos of receipts that you sent us"),
+                purpose=_("To read the receipt and book your points"),
+                origin=_("From you"),
+                benefit=_("You get points for purchases at which you had no card with you"),
+                kept=_("The picture for 30 days after we decided; that it came, as long as the purchase"),
+            ),
+            Held(
+                "reward_due",
+                what=_("What you still had to pay for rewards, and when you did"),
+                purpose=_("To take the money, and to give it back when an order is cancelled"),
+                origin=_("From your order, and from the shop in which you paid"),
+                benefit=_("You pay a part with points and a part with money"),
+                kept=_("As long as the order it belongs to"),
             ),
         ),
     )

@@ -1,0 +1,198 @@
+"""Photos of receipts: checked and drawn anew when they come, booked or refused by people of ours, then deleted."""
+
+import hashlib
+import warnings
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from io import BytesIO
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+from PIL import Image, ImageOps
+
+from loyalty.checkout import unmatched
+from loyalty.checkout.identifying import Reference, reference_of
+from loyalty.checkout.models import ReceiptPhoto, UnmatchedReceipt
+from loyalty.checkout.selling import hold_person
+from loyalty.events import facts, partitions
+from loyalty.kit.problems import Problem, Problems
+from loyalty.kit.sql import execute, fetch, sql
+from loyalty.program import purchases
+from loyalty.program.receipts import SOURCE, key_of
+from loyalty.program.setup import Setup
+
+LARGEST = 12 * 1024 * 1024
+MOST_PIXELS = 60_000_000
+FORMATS = ("JPEG", "PNG", "WEBP")
+# A long receipt stays readable at this size; about 400 kB.
+LONGEST_SIDE, QUALITY = 2400, 80
+SMALLEST_SIDE = 200
+# What one person may send a day, and have waiting.
+A_DAY, WAITING = 5, 10
+KEPT = timedelta(days=30)
+OLDEST = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture drawn anew: a JPEG without anything of the file it came from but its pixels."""
+
+    data: bytes
+    width: int
+    height: int
+
+
+def _no_picture(problem: str, remedy: str) -> Problems:
+    return Problems([Problem("photo", problem, remedy)])
+
+
+def draw(content: bytes) -> Picture:
+    """Check what was sent and draw it anew, upright and small enough; place, camera and anything hidden are gone.
+
+    Raises Problems with a sentence each for too large, no picture, too many pixels, too small.
+    """
+    if len(content) > LARGEST:
+        raise _no_picture("is too large", f"send at most {LARGEST // 1024 // 1024} MB")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(BytesIO(content), formats=FORMATS) as opened:
+                if opened.width * opened.height > MOST_PIXELS:
+                    raise _no_picture("has too many pixels", "send a smaller picture")
+                drawn = ImageOps.exif_transpose(opened).convert("RGB")
+    except Problems:
+        raise
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _no_picture("is no picture that can be read", f"send one of {', '.join(FORMATS)}") from error
+    if min(drawn.size) < SMALLEST_SIDE:
+        raise _no_picture("is too small to be read", "take it nearer")
+    drawn.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+    out = BytesIO()
+    drawn.save(out, "JPEG", quality=QUALITY, optimize=True)
+    return Picture(out.getvalue(), *drawn.size)
+
+
+def send(*, customer_id: int, program_id: int, content: bytes, note: str | None, now: datetime) -> tuple[int, bool]:
+    """Put a photo into the queue: its number, and whether it was there before. Raises Problems."""
+    picture = draw(content)
+    digest = UUID(hashlib.md5(picture.data, usedforsecurity=False).hexdigest())
+    with transaction.atomic():
+        hold_person(customer_id)
+        known = ReceiptPhoto.objects.filter(customer_id=customer_id, digest=digest).values_list("pk", flat=True).first()
+        if known:
+            return known, True
+        mine = ReceiptPhoto.objects.filter(customer_id=customer_id)
+        today = mine.filter(sent_at__gt=now - timedelta(days=1)).count()
+        if today >= A_DAY or mine.filter(state="waiting").count() >= WAITING:
+            raise Problems([Problem("photo", f"{A_DAY} photos a day are enough", "try again tomorrow")])
+        made = ReceiptPhoto.objects.create(
+            customer_id=customer_id, program_id=program_id, picture=picture.data, digest=digest, width=picture.width,
+            height=picture.height, note=(note or "").strip()[:500] or None, sent_at=now,
+        )  # fmt: skip
+        return made.pk, False
+
+
+@transaction.atomic
+def book(
+    photo_id: int, *, number: str, day: date, amount: Decimal, store: str | None, setup: Setup, by: str, now: datetime
+) -> int:
+    """Book the receipt of a photo for who sent it; the booking.
+
+    A receipt that a till kept without a card is claimed; one that was booked already is refused, whoever has it.
+    Raises Problems.
+    """
+    photo, reference = _waiting(photo_id)
+    number = number.strip()
+    at = _noon(day, setup.zone)
+    if at > now + timedelta(days=1) or at < now - OLDEST:
+        raise Problems([Problem("day", f"is not within the last {OLDEST.days} days", "look at the day again")])
+    kept = unmatched.by_number(number, day=day, amount=amount, setup=setup, store=store)
+    if kept is not None:
+        booking_id = unmatched.claim(
+            customer_id=photo.customer_id, reference=reference, setup=setup, now=now, actor=by, code=kept.code
+        ).booking_id
+    else:
+        _not_booked(number, day, setup)
+        row = {
+            "id": f"photo {store or ''} {day.isoformat()} {number}", "customer": reference, "amount": amount,
+            "occurred_at": min(at, now).isoformat(),
+        }  # fmt: skip
+        done = purchases.commit(rows=[{**row, "store": store} if store else row], setup=setup, now=now)
+        if done.rejected or done.bookings[0] is None:
+            wrong = done.rejected[0][1] if done.rejected else []
+            raise Problems(wrong or [Problem("number", "was booked already")])
+        if done.repeated:
+            raise Problems([Problem("number", "was booked already", "refuse the photo")])
+        booking_id = done.bookings[0]
+    _decide(photo, "booked", by, now, booking_id=booking_id)
+    return booking_id
+
+
+@transaction.atomic
+def refuse(photo_id: int, *, reason: str, by: str, now: datetime) -> None:
+    """Refuse a photo with a reason that the member reads."""
+    photo, _reference = _waiting(photo_id)
+    _decide(photo, "refused", by, now, reason=reason)
+    partitions.ensure(now, now)
+    rows = sql(
+        "SELECT {customer}::bigint, {now}::timestamptz, {ref}::bigint, jsonb_build_object('reason', {reason}::text)",
+        customer=photo.customer_id,
+        now=now,
+        ref=photo.pk,
+        reason=reason,
+    )
+    facts.write("receipt.refused", rows)
+
+
+def _waiting(photo_id: int) -> tuple[ReceiptPhoto, Reference]:
+    """The photo, locked after its person, and by what the ledger finds the person."""
+    first = ReceiptPhoto.objects.filter(pk=photo_id).first()
+    if first is None:
+        raise Problems([Problem("photo", f"there is no photo {photo_id}")])
+    hold_person(first.customer_id)
+    photo = ReceiptPhoto.objects.select_for_update().get(pk=photo_id)
+    if photo.state != "waiting":
+        raise Problems([Problem("photo", f"is decided already: {photo.state}")])
+    return photo, reference_of(photo.customer_id, "photo")
+
+
+def _noon(day: date, zone: str) -> datetime:
+    return datetime(day.year, day.month, day.day, 12, tzinfo=ZoneInfo(zone))
+
+
+def _not_booked(number: str, day: date, setup: Setup) -> None:
+    """Refuse the number of a purchase of that day that is in the ledger, or that a claim gave to somebody."""
+    start = _noon(day, setup.zone) - timedelta(hours=12)
+    claimed = UnmatchedReceipt.objects.filter(
+        number=number, occurred_at__gte=start, occurred_at__lt=start + timedelta(days=1)
+    ).exclude(state="open")
+    if unmatched.find(number) is not None or claimed.exists() or _in_ledger(number):
+        raise Problems([Problem("number", "is a receipt that was booked already", "refuse the photo")])
+
+
+def _in_ledger(number: str) -> bool:
+    return bool(fetch(sql("SELECT FROM booking WHERE key_digest = {key}", key=key_of(SOURCE, number))))
+
+
+def _decide(
+    photo: ReceiptPhoto, state: str, by: str, now: datetime, *, booking_id: int | None = None, reason: str | None = None
+) -> None:
+    ReceiptPhoto.objects.filter(pk=photo.pk).update(
+        state=state, decided_at=now, decided_by=by, booking_id=booking_id, reason=reason
+    )
+
+
+def clear(*, now: datetime, limit: int) -> int:
+    """Delete the pictures of photos that were decided a while ago; how many. The row stays, so that one photo counts
+    once."""
+    return execute(
+        sql(
+            "UPDATE receipt_photo SET picture = NULL WHERE id IN (SELECT id FROM receipt_photo"
+            " WHERE picture IS NOT NULL AND decided_at < {then} ORDER BY decided_at LIMIT {limit}"
+            " FOR UPDATE SKIP LOCKED)",
+            then=now - KEPT,
+            limit=limit,
+        )
+    )
