@@ -31,7 +31,7 @@ def limited(rules: Sequence[Rule], place: int, points: Sql) -> Sql:
         ]
         spent = Sql("coalesce(paid.cost, 0)")
         joined = sql(
-            " LEFT JOIN (SELECT booking_id, no, sum(cost) AS cost FROM ({costs}) each_one GROUP BY 1, 2) paid"
+            " FULL JOIN (SELECT booking_id, no, sum(cost) AS cost FROM ({costs}) each_one GROUP BY 1, 2) paid"
             " ON paid.booking_id = p.booking_id AND paid.no = p.no",
             costs=Sql(" UNION ALL ").join(costs),
         )
@@ -43,7 +43,9 @@ def limited(rules: Sequence[Rule], place: int, points: Sql) -> Sql:
         "SELECT booking_id, no, CASE WHEN margin IS NULL THEN given ELSE {cut} END AS points FROM ("
         " SELECT p.booking_id, p.no, p.points AS given, line.margin,"
         " greatest(0, floor(round((line.margin - {left} - {spent}) / {worth}::numeric, 6))) AS room"
-        " FROM ({points}) p JOIN line ON line.booking_id = p.booking_id AND line.no = p.no{joined}) q",
+        " FROM ({points}) p FULL JOIN line ON line.booking_id = p.booking_id AND line.no = p.no{joined}"
+        # As in `award`: joined by hash whatever the planner guesses.
+        " WHERE coalesce(p.points, 0) > 0) q",
         cut=cut,
         left=_left(floor),
         spent=spent,

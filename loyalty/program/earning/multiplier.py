@@ -33,7 +33,8 @@ class Multiplier:
     def points_sql(self, parameters: Parameters, base: Sql) -> Sql:
         return sql(
             "SELECT given.booking_id, given.no, sum(given.points) * {more}::numeric AS points FROM ({base}) given"
-            " JOIN line ON line.booking_id = given.booking_id AND line.no = given.no WHERE {matches} GROUP BY 1, 2",
+            " WHERE ((given.booking_id, given.no) IN (SELECT line.booking_id, line.no FROM line WHERE {matches}))"
+            " IS TRUE GROUP BY 1, 2",
             more=parameters.factor - 1,
             base=base,
             matches=lines.matches_sql(parameters.only, parameters.without),
