@@ -17,7 +17,7 @@ from campaigns.channels.models import Sender
 from campaigns.content.models import Template
 from campaigns.flows.models import Flow
 from campaigns.planning.models import Goal
-from campaigns.reports import overview, queries
+from campaigns.reports import overview, program, queries
 from campaigns.reports.credit import today
 from campaigns.reports.kept import kept
 from loyalty.kit.admin import localized
@@ -57,7 +57,8 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
     may = request.user.has_perm
     cards: list[Card] = []
     hints: list[Hint] = []
-    context: dict[str, Any] = {"cards": cards, "hints": hints, "charts": [], "flows": None}
+    context: dict[str, Any] = {"cards": cards, "hints": hints, "period": DAYS, "charts": []}
+    context |= {"flows": None, "programs": None}
     if may("customers.view_customer"):
         cards += _people()
     if may("flows.view_flow"):
@@ -73,6 +74,9 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
         context |= series["context"]
         cards += series["cards"]
         cards += _outbox(hints)
+    if may("program.view_program"):
+        context["programs"] = program.programs(days=DAYS, now=now())
+    hints += _waiting(request)
     if may("local.view_chorestate"):
         hints += _chores()
     hints += _beginnings(request)
@@ -118,7 +122,7 @@ def _series() -> dict[str, Any]:
     ]
     week = days[-WEEK:]
     return {
-        "context": {"charts": charts, "days": days, "period": DAYS, "any": any(one["total"] for one in charts)},
+        "context": {"charts": charts, "days": days, "any": any(one["total"] for one in charts)},
         "cards": [
             Card(
                 _number(sum(day.sent for day in week)),
@@ -172,12 +176,41 @@ def _outbox(hints: list[Hint]) -> list[Card]:
     ]
 
 
+def _waiting(request: HttpRequest) -> Iterable[Hint]:
+    """What of the loyalty program waits for somebody."""
+    may = request.user.has_perm
+    found = program.waiting()
+    if found.rewards and may("rewards.view_redemption"):
+        text = ngettext(
+            "%(number)s redeemed reward waits to be handed out.",
+            "%(number)s redeemed rewards wait to be handed out.",
+            found.rewards,
+        ) % {"number": _capped(found.rewards, program.COUNTED)}
+        yield Hint("warn", text, reverse("admin:rewards_board"), gettext("To the rewards"))
+    if found.corrections and may("program.view_adjustment"):
+        text = ngettext(
+            "%(number)s correction of points waits for a second person.",
+            "%(number)s corrections of points wait for a second person.",
+            found.corrections,
+        ) % {"number": _capped(found.corrections, program.COUNTED)}
+        url = reverse("admin:program_adjustment_changelist") + "?state__exact=requested"
+        yield Hint("warn", text, url, gettext("Look at them"))
+    if found.reviews and may("program.view_review"):
+        text = ngettext(
+            "%(number)s member was faster than the program's limits allow.",
+            "%(number)s members were faster than the program's limits allow.",
+            found.reviews,
+        ) % {"number": _capped(found.reviews, program.COUNTED)}
+        url = reverse("admin:program_review_changelist") + "?state__exact=open"
+        yield Hint("warn", text, url, gettext("Look at them"))
+
+
 def _number(number: int) -> str:
     return str(number_format(number, force_grouping=True))
 
 
-def _capped(number: int) -> str:
-    return _number(number) + ("+" if number >= overview.COUNTED else "")
+def _capped(number: int, most: int = overview.COUNTED) -> str:
+    return _number(number) + ("+" if number >= most else "")
 
 
 def _chores() -> Iterable[Hint]:
