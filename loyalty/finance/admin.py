@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from loyalty.finance import books, operations, pnl_line, queries, uplift
+from loyalty.finance import books, operations, pnl_line, queries
 from loyalty.finance.api import csv_of
 from loyalty.finance.models import BookMonth, Valuation
 from loyalty.kit.admin import admin_page, localized, page
@@ -74,7 +74,8 @@ def overview(request: HttpRequest) -> HttpResponseBase:
             "curve_chart": _curves(newest, setup),
             "groups": queries.age_groups(newest),
             "result": _result(year),
-            "no_gain": not uplift.measured(),
+            "no_gain": not any(line.get("parts") for one in year for line in one.lines),
+            "measured": _measured(newest) or (_measured(found[-2]) if len(found) > 1 else []),
         }
     return page(request, "admin/finance/overview.html", context)
 
@@ -116,6 +117,34 @@ def _result(found: list[BookMonth]) -> list[tuple[Any, Decimal, int | None]]:
     return [(names[key], *totals[key]) for key in names if key in totals]
 
 
+VERDICTS = {
+    "few": _("too few people to say"),
+    "unclear": _("it may be chance"),
+    "more": _("brings something"),
+    "less": _("costs something"),
+}
+TAGS = {"few": "", "unclear": "", "more": "good", "less": "bad"}
+
+
+def _measured(entry: BookMonth) -> list[dict[str, Any]]:
+    """What was compared with people held out in that month."""
+    parts = [part for line in entry.lines for part in line.get("parts", ())]
+    return [
+        {
+            **part,
+            "month": entry.month,
+            "kind": _("flow") if part["source"].startswith("flow:") else _("personal offer"),
+            "title": localized(part["name"], part["source"].partition(":")[2]),
+            "told": VERDICTS[part["verdict"]],
+            "tag": TAGS[part["verdict"]],
+            "amount": Decimal(part["amount"]),
+            "low": Decimal(part["low"]) if part["low"] is not None else None,
+            "high": Decimal(part["high"]) if part["high"] is not None else None,
+        }
+        for part in parts
+    ]
+
+
 @admin_page("finance/measure/", name="finance_measure", permission=CHANGE)
 @require_POST
 def measure_now(request: HttpRequest) -> HttpResponseBase:
@@ -143,6 +172,7 @@ def month_page(request: HttpRequest, program: str, month: str) -> HttpResponseBa
         "rows": [(ROW_NAMES[row["line"]], row) for row in queries.bookings(entry, queries.document(entry.program_id))],
         "groups": queries.age_groups(entry),
         "lines": [(names.get(line["key"], line["key"]), line) for line in entry.lines],
+        "measured": _measured(entry),
     }
     return page(request, "admin/finance/month.html", context)
 

@@ -161,7 +161,9 @@ def _books(
         before = {key: Curve(entry.curves[key]) for key in valued}
         lines = pnl_line.all_lines(pnl_line.Span(setup, month, start, end, entry.rows))
         entry.lines = [
-            {"key": one.key, "amount": str(books.cents(one.amount)), "quantity": one.quantity} for one in lines
+            {"key": one.key, "amount": str(books.cents(one.amount)), "quantity": one.quantity}
+            | ({"parts": list(one.parts)} if one.parts else {})
+            for one in lines
         ]
         entry.result = sum((books.cents(one.amount) for one in lines), Decimal(0))
         if end + timedelta(seconds=document.close_seconds) <= now:

@@ -23,11 +23,13 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An amount that makes the result better (over 0) or worse. `quantity` are points, orders... behind it."""
+    """An amount that makes the result better (over 0) or worse. `quantity` are points, orders... behind it, `parts`
+    what it is the sum of, as JSON values."""
 
     key: str
     amount: Decimal
     quantity: int | None = None
+    parts: tuple[dict[str, Any], ...] = ()
 
 
 class PnlLine(Protocol):
@@ -46,7 +48,7 @@ pnl_lines: Registry[PnlLine] = Registry("line of the result", package="loyalty.f
 def all_lines(span: Span) -> list[Line]:
     """Every line of the month that is not 0, in order."""
     parts = sorted(pnl_lines.items(), key=lambda item: (item[1].order, item[0]))
-    return [line for _, part in parts for line in part.lines(span) if line.amount or line.quantity]
+    return [line for _, part in parts for line in part.lines(span) if line.amount or line.quantity or line.parts]
 
 
 def line_names() -> dict[str, Any]:

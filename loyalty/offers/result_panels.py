@@ -9,11 +9,12 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from loyalty.kit.charts import Series, columns
-from loyalty.offers import reasoning, results, wording
-from loyalty.offers.comparing import PEOPLE_MIN, Difference
+from loyalty.offers import reasoning, results
+from loyalty.offers.comparing import PEOPLE_MIN, Difference, groups
 from loyalty.offers.definition import OfferDocument
 from loyalty.offers.forecast import Forecast
 from loyalty.offers.models import Offer, OfferRound
+from loyalty.program.wording import number
 
 VERDICTS = {
     "few": _("too few people to say"),
@@ -105,7 +106,7 @@ def _sizes(measured: Sequence[OfferRound], document: OfferDocument) -> list[dict
                 cells.setdefault(cell["size"], []).append(cell)
     rows = []
     for size, found in sorted(cells.items(), key=lambda pair: pair[0] or 0.0):
-        offered, _held = results.groups(found)
+        offered, _held = groups(found)
         rows.append(
             {
                 "size": reasoning.sized(document.benefit.type, size, document.currency),
@@ -148,7 +149,7 @@ def ahead(one: Forecast | None, currency: str, now: datetime) -> dict[str, Any] 
     """How long a limit lasts, in words."""
     if one is None:
         return None
-    pace = [gettext("%(n)s uses a day") % {"n": wording.number(round(one.uses_a_day, 1))}]
+    pace = [gettext("%(n)s uses a day") % {"n": number(round(one.uses_a_day, 1))}]
     if one.money_left is not None:
         pace.append(gettext("%(money)s a day") % {"money": _money(float(one.money_a_day), currency)})
     empty = one.empty_on is not None and one.empty_on <= now.date() and 0 in (one.uses_left, one.money_left)

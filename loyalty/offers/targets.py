@@ -11,7 +11,7 @@ from loyalty.kit.sql import Sql, sql
 from loyalty.offers.definition import OfferDocument, Personal
 
 # Margin that a purchase tells, by itself or by all of its lines; NULL where it does not.
-_TOLD = """coalesce(b.margin, (SELECT sum(l.margin) FROM jsonb_to_recordset(coalesce(b.lines, '[]'))
+TOLD = """coalesce(b.margin, (SELECT sum(l.margin) FROM jsonb_to_recordset(coalesce(b.lines, '[]'))
     AS l (margin numeric) HAVING count(*) = count(l.margin)))"""
 _NOT_VOID = "NOT EXISTS (SELECT FROM booking v WHERE v.original_id = b.id AND v.kind = 'void')"
 
@@ -59,7 +59,7 @@ def _past(personal: Personal, since: datetime, now: datetime) -> Sql:
             "SELECT customer_id, percentile_cont(0.5) WITHIN GROUP (ORDER BY amount)::numeric AS usual,"
             " sum(told) / nullif(sum(amount) FILTER (WHERE told IS NOT NULL), 0) AS share, NULL::text AS category"
             " FROM (SELECT w.customer_id, b.amount, {told} AS told {bought}) p GROUP BY 1 HAVING count(*) >= {least}",
-            told=Sql(_TOLD),
+            told=Sql(TOLD),
             bought=bought,
             least=personal.purchases,
         )
@@ -206,7 +206,7 @@ def measure(
         limit=limit,
         start=round_["given_at"],
         end=round_["ends_at"],
-        told=Sql(_TOLD),
+        told=Sql(TOLD),
         offer=offer_id,
         points=point_value,
     )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from django.utils.formats import date_format, number_format
@@ -23,6 +24,8 @@ from loyalty.offers.definition import (
     Product,
     Usable,
 )
+from loyalty.program.definition import ProgramDocument
+from loyalty.program.terms import Terms
 from loyalty.program.wording import lines as lines_in_words
 from loyalty.program.wording import number, when
 
@@ -63,6 +66,12 @@ REASONS: dict[str, str | Promise] = {
 }
 
 
+@lru_cache(maxsize=64)
+def plain_terms(currency: str) -> Terms:
+    """Keys as they are, money in this currency: a till waits for these sentences, so no names are looked up."""
+    return Terms(ProgramDocument(key="offers", currency=currency))
+
+
 def refusal(reason: str, facts: Mapping[str, Any]) -> str:
     """Why something is refused, a whole sentence in the active language."""
     said = {name: _told(name, value) for name, value in facts.items()}
@@ -85,7 +94,7 @@ def benefit(document: Usable) -> str:
     core = _core(given, document.currency)
     if isinstance(given, Percent | Amount | Product | BuyGet | Multiplier):
         whose = given if given.only or given.without else document.when
-        core += lines_in_words(whose.only, whose.without)
+        core += lines_in_words(whose.only, whose.without, plain_terms(document.currency))
     most = getattr(given, "max", None)
     if most is not None:
         is_points = isinstance(given, Multiplier)
@@ -136,7 +145,7 @@ def money(value: Any, currency: str) -> str:
 
 def sentence(document: Usable) -> str:
     """All of it: what it gives, when, and its limits."""
-    said = ", ".join([benefit(document), *when(document.when)])
+    said = ", ".join([benefit(document), *when(document.when, plain_terms(document.currency))])
     limits = []
     if document.limits.person:
         most = document.limits.person

@@ -1,13 +1,16 @@
 """The books over HTTP and in the admin."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from psycopg.types.json import Jsonb
 
 from loyalty.access.operations import create_api_key
 from loyalty.finance import operations
 from loyalty.finance.models import BookMonth
-from loyalty.kit.sql import execute
+from loyalty.kit.sql import execute, sql
 from loyalty.program.setup import load
 from tests.db.loyalty.finance.test_books import MAR, VALUED, trade
 from tests.db.loyalty.partners.world import club, settle
@@ -153,3 +156,30 @@ def test_the_cost_of_rewards() -> None:
     assert found[2, "reward_cost"] == ("-7.50", 3)
     assert found[2, "reward_money"] == ("1.00", None)
     assert found[3, "reward_cost"] == ("2.50", -1)
+
+
+@pytest.mark.usefixtures("computed")
+def test_what_was_measured_against_people_held_out(admin: Client) -> None:
+    cells = [
+        {"band": 0, "step": 1, "size": size, "held_out": size is None, "people": 400, "reached": 9, "redeemers": 0,
+         "revenue": 1.0, "margin": margin, "squares": margin * margin / 400 + 400, "cost": 0.0}
+        for size, margin in ((3.0, 1200.0), (None, 800.0))
+    ]  # fmt: skip
+    execute(
+        sql(
+            "WITH made AS (INSERT INTO offer (key, name, state, definition, created_at, updated_at) VALUES ('own',"
+            " '{{\"en\": \"Your own\"}}', 'active', '{{}}', {at}, {at}) RETURNING id)"
+            " INSERT INTO offer_round (offer_id, number, state, given_at, ends_at, settings, rates, outcome)"
+            " SELECT id, 1, 'measured', {at}, {at}, '{{\"program\": \"club\"}}', '[]', {cells} FROM made",
+            at=MAR - timedelta(days=1),
+            cells=Jsonb(cells),
+        )
+    )
+    operations.measure(setup=load(), now=MAR)
+    open_month = BookMonth.objects.get(closed_at__isnull=True)
+    [line] = [one for one in open_month.lines if one["key"] == "uplift"]
+    assert (line["amount"], line["quantity"]) == ("400.00", 400)
+    assert [(one["source"], one["verdict"], one["others"]) for one in line["parts"]] == [("offer:own", "more", 400)]
+    text = admin.get("/admin/finance/").content.decode()
+    assert "Your own" in text and "brings something" in text and "nothing measures it" not in text
+    assert "Your own" in admin.get(f"/admin/finance/club/{open_month.month:%Y-%m}/").content.decode()

@@ -134,6 +134,7 @@ def test_pages() -> None:
     OfferRound.objects.update(outcome=[cell(3.0, False, 20, 100, 520), cell(None, True, 20, 80, 340)])
     assert "too few people to say" in client.get(page).content.decode()
     assert "3 EUR / 5 EUR" in client.get("/admin/offers/offer/").content.decode()
+    OfferRound.objects.update(ends_at=NOW + timedelta(days=9_000))
     text = client.get(f"/admin/customers/customer/{anna}/change/").content.decode()
     assert "Your own" in text and ("brings most" in text or "Held out" in text or "by chance" in text)
     assert "your_next_purchase" in client.get("/admin/offers/offers/new/?like=personal").content.decode()
