@@ -21,8 +21,8 @@ from loyalty.kit.panels import Panel, customer_panel
 from loyalty.play import awards, figures, names, queries, stamping, starting
 from loyalty.play.models import Award, Badge, Challenge, Definition, Game, StampCard
 from loyalty.play.operations import set_state
-from loyalty.play.playing import commitment_of, table_of
 from loyalty.play.prize import sentence
+from loyalty.play.tables import commitment_of, table_of
 from loyalty.play.wording import challenge_sentence, percent, source_sentence
 
 STATE_NAMES = {

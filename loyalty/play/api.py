@@ -13,7 +13,9 @@ from loyalty.customers import queries as customers
 from loyalty.events import queue
 from loyalty.kit import clock
 from loyalty.kit.problems import Problem, Problems
-from loyalty.play import playing, queries, rules, stamping, starting, tickets
+from loyalty.play import game_queries, playing, queries, rounds, rules, stamping, starting, tables, tickets
+from loyalty.play.admission import plays_left
+from loyalty.play.drawing import Played
 from loyalty.play.models import Challenge, Game, StampCard
 from loyalty.play.shapes import (
     BadgesOut,
@@ -23,12 +25,14 @@ from loyalty.play.shapes import (
     PlayIn,
     PlayOut,
     PrizesOut,
+    RoundOut,
     RulesOut,
     StampCardsOut,
     StampsIn,
     StampsOut,
     TicketsIn,
     TicketsOut,
+    TurnIn,
     WhoIn,
 )  # fmt: skip
 
@@ -100,7 +104,7 @@ def read_badges(request: HttpRequest, customer: str) -> dict[str, Any]:
 
 @router.get("/loyalty/games", auth=READ, response=GamesOut, by_alias=True, summary="The games a person can play now")
 def read_games(request: HttpRequest, customer: str) -> dict[str, Any]:
-    return {"games": queries.games(_person(customer), now=clock.now())}
+    return {"games": game_queries.games(_person(customer), now=clock.now())}
 
 
 def _game(key: str) -> Game:
@@ -119,12 +123,25 @@ def play_game(request: HttpRequest, key: str, body: PlayIn) -> dict[str, Any]:
         customer_id=_customer(body.customer),
         now=clock.now(),
         door=body.door,
+        answers=body.answers,
         request_id=body.id,
         of_age=body.of_age,
     )
     queue.wake()
-    shown = asdict(played)
-    return shown | {"play": played.play_id, "prize": played.prize_key, "name": played.prize}
+    return _told(played)
+
+
+def _told(played: Played) -> dict[str, Any]:
+    return asdict(played) | {"play": played.play_id, "prize": played.prize_key, "name": played.prize}
+
+
+@router.post("/loyalty/games/{key}/turn", auth=WRITE, response=RoundOut, summary="Turn a card of a memory")
+def turn_card(request: HttpRequest, key: str, body: TurnIn) -> dict[str, Any]:
+    """The first card takes a play. Two cards are a move; the last move answers what was won."""
+    _game(key)
+    shown = rounds.turn(key, customer_id=_customer(body.customer), card=body.card, now=clock.now(), of_age=body.of_age)
+    queue.wake()
+    return asdict(shown) | {"played": _told(shown.played) if shown.played else None}
 
 
 @router.post("/loyalty/games/{key}/plays", auth=WRITE, response=TicketsOut, summary="Give plays")
@@ -134,7 +151,7 @@ def give_plays(request: HttpRequest, key: str, body: TicketsIn) -> dict[str, Any
     customer_id, now = _customer(body.customer), clock.now()
     given = tickets.Given(customer_id, body.plays, _key("ticket", game.pk, "api", body.id))
     done = tickets.give(game, [given], source="api", now=now)
-    left = playing.plays_left(playing.table_of(game), customer_id, now)
+    left = plays_left(tables.table_of(game), customer_id, now)
     return {"given": done.get(customer_id, 0), "plays_left": left}
 
 

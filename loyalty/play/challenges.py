@@ -11,7 +11,7 @@ from typing import Any
 
 from loyalty.events import facts, partitions, types
 from loyalty.kit.sql import Sql, execute, fetch, sql
-from loyalty.play import awards, measures, names, people, starting
+from loyalty.play import awards, measures, names, people, rotation, starting
 from loyalty.play.days import between, zone_of
 from loyalty.play.definition import ChallengeDocument
 from loyalty.play.models import Challenge
@@ -218,7 +218,11 @@ def _first(challenge: Challenge, document: ChallengeDocument, people_ids: list[i
         until=until,
         type=types.type_id(document.event),
         fits=measures.fits(document, "v"),
-        during=between(document.start, document.end, Sql("v.occurred_at"), zone),
+        during=sql(
+            "{days} AND {turn}",
+            days=between(document.start, document.end, Sql("v.occurred_at"), zone),
+            turn=rotation.is_up_sql(document, rotation.turn_of(challenge), Sql("v.occurred_at"), zone),
+        ),
     )
 
 

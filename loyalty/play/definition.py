@@ -228,7 +228,8 @@ class ChallengeDocument(Timed):
     """Something to reach: `target` of a measure over events, within a window or in periods in a row.
 
     `join: explicit` is for those who take it up (or whom a flow starts); otherwise the first event that counts begins
-    it. `times` is how often a person can do it; one with a calendar window comes once in each.
+    it. `times` is how often a person can do it; one with a calendar window comes once in each. Challenges of one
+    `rotate` group take turns: each is up in every n-th window only.
     """
 
     kind: Literal["challenge"] = "challenge"
@@ -242,7 +243,14 @@ class ChallengeDocument(Timed):
     join: Literal["automatic", "explicit"] = "automatic"
     times: Often = 1
     hidden: bool = False
+    rotate: Key | None = None
     prizes: Prizes = []
+
+    @model_validator(mode="after")
+    def _turns(self) -> "ChallengeDocument":
+        if self.rotate is not None and self.window not in ("day", "week", "month"):
+            raise ValueError("rotate: turns are as long as the window, which has to be day, week or month")
+        return self
 
     @model_validator(mode="after")
     def _goal(self) -> "ChallengeDocument":
@@ -276,64 +284,36 @@ class ChallengeDocument(Timed):
         return self.target
 
 
-class BadgeDocument(Shown):
-    """Something to be proud of."""
-
-    kind: Literal["badge"] = "badge"
-
-
-class GamePrizeDocument(Strict):
-    """What can be won: `odds` is the chance of one play; `stock` how many there are; `doors` limits it to some doors of
-    a calendar."""
+class Level(Strict):
+    """A level of a badge: from so many times on."""
 
     key: Key
+    at: Annotated[int, Field(ge=1, le=1_000_000)]
     name: Names = {}
-    odds: Annotated[Decimal, Field(gt=0, le=1, max_digits=12, decimal_places=10)]
-    stock: Annotated[int, Field(ge=0, le=100_000_000)] | None = None
-    per_person: Annotated[int, Field(ge=1)] | None = None
-    doors: list[Annotated[int, Field(ge=1, le=366)]] = []
-    prize: dict[str, Any]
 
 
-class Organizer(Strict):
-    """Who runs the game and can be asked; the rules page names them."""
+class BadgeDocument(Shown):
+    """Something to be proud of; `levels` (bronze, silver, gold) for who wins it again and again."""
 
-    name: Annotated[str, Field(min_length=1, max_length=200)]
-    address: Annotated[str, Field(min_length=1, max_length=500)]
-    contact: Annotated[str, Field(min_length=1, max_length=200)]
-
-
-class GameDocument(Timed):
-    """What all games have; `type` names the file in `games/`, whose parameters stand beside these.
-
-    `age` is the least age; `age_check` whether the person declares it or the date of birth must be known.
-    `free_entry` tells how to take part without buying anything; `note` adds to the rules.
-    """
-
-    kind: Literal["game"] = "game"
-    type: str
-    start: Annotated[date, Field(alias="from")]
-    end: Annotated[date, Field(alias="to")]
-    age: Annotated[int, Field(ge=0, le=99)] = 18
-    age_check: Literal["declared", "birth_date"] = "declared"
-    free_entry: Names = {}
-    note: Names = {}
-    organizer: Organizer
-    prizes: Annotated[list[GamePrizeDocument], Field(min_length=1, max_length=50)]
-    consolation: dict[str, Any] | None = None
+    kind: Literal["badge"] = "badge"
+    levels: Annotated[list[Level], Field(max_length=10)] = []
 
     @model_validator(mode="after")
-    def _prizes(self) -> "GameDocument":
-        keys = [prize.key for prize in self.prizes]
-        if len(set(keys)) < len(keys):
-            raise ValueError("prizes: two of them have the same key")
-        doors = {door for prize in self.prizes for door in prize.doors} | {0}
-        for door in sorted(doors):
-            total = sum(prize.odds for prize in self.prizes if not prize.doors or door in prize.doors)
-            if total > 1:
-                place = f" behind door {door}" if door else ""
-                raise ValueError(f"prizes: their odds{place} add up to {total}, more than 1")
+    def _levels(self) -> "BadgeDocument":
+        if len({one.key for one in self.levels}) < len(self.levels):
+            raise ValueError("levels: two of them have the same key")
+        at = [one.at for one in self.levels]
+        if at != sorted(set(at)):
+            raise ValueError("levels: each needs more times than the one before")
         return self
 
 
-GAME_COMMON = frozenset({*GameDocument.model_fields, "from", "to"} - {"start", "end"})
+class LeaderboardDocument(Timed):
+    """Who has the most of a measure in each `window`; `size` of them are shown, under nicknames."""
+
+    kind: Literal["leaderboard"] = "leaderboard"
+    event: EventName
+    where: Conditions = {}
+    measure: Annotated[Measure, BeforeValidator(_measure)] = Measure(count=True)
+    window: Literal["day", "week", "month", "year", "ever"] = "month"
+    size: Annotated[int, Field(ge=3, le=100)] = 10

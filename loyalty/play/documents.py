@@ -1,4 +1,4 @@
-"""The kinds `badge`, `stamp_card`, `challenge` and `game`."""
+"""The kinds `badge`, `stamp_card`, `challenge`, `game` and `leaderboard`."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -9,7 +9,8 @@ from pydantic import BaseModel, ValidationError
 from loyalty.kit.documents import Change, kinds
 from loyalty.kit.problems import Problem, Problems, from_pydantic, with_suggestion
 from loyalty.play import operations
-from loyalty.play.definition import BadgeDocument, ChallengeDocument, StampCardDocument
+from loyalty.play.contests import Leaderboard
+from loyalty.play.definition import BadgeDocument, ChallengeDocument, LeaderboardDocument, StampCardDocument
 from loyalty.play.models import Badge, Challenge, Definition, Game, StampCard
 from loyalty.program.models import Program
 
@@ -93,7 +94,22 @@ class GameKind:
         return _export(Game)
 
 
+class LeaderboardKind:
+    """Who has the most of something."""
+
+    rank = 46
+
+    def apply(self, document: dict[str, Any], *, now: datetime, declared: Declared) -> Change:
+        given = _read(LeaderboardDocument, document)
+        _wait_for_program(document, declared)
+        return operations.save_leaderboard(given, now=now, declared=declared)
+
+    def export(self) -> Iterable[dict[str, Any]]:
+        return _export(Leaderboard)
+
+
 kinds.add("badge", BadgeKind())
 kinds.add("stamp_card", StampCardKind())
 kinds.add("challenge", ChallengeKind())
 kinds.add("game", GameKind())
+kinds.add("leaderboard", LeaderboardKind())

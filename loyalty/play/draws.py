@@ -41,3 +41,19 @@ def pick(drawn: float, odds: Sequence[tuple[P, Decimal]]) -> P | None:
         if exact < reached:
             return prize
     return None
+
+
+def shuffled(secret: bytes, nonce: str, count: int) -> list[int]:
+    """An order of `count` things, as unforeseeable as a draw: by the HMAC of the nonce and each one's number."""
+    return sorted(range(count), key=lambda place: hmac.digest(secret, f"{nonce}/{place}".encode(), "sha256"))
+
+
+def ticket(number: int) -> str:
+    """The nonce of a ticket in a prize draw."""
+    return f"ticket-{number}"
+
+
+def pads(secret: bytes) -> tuple[bytes, bytes]:
+    """What HMAC-SHA-256 puts before the message and before its hash, for who has only SHA-256 (RFC 2104)."""
+    key = secret.ljust(64, b"\0")
+    return bytes(one ^ 0x36 for one in key), bytes(one ^ 0x5C for one in key)

@@ -7,7 +7,8 @@ from django.db import transaction
 
 from loyalty.events import queue
 from loyalty.kit.sql import Sql, fetch, sql
-from loyalty.play import challenges, people, stamping, tickets
+from loyalty.play import boards, challenges, people, stamping, tickets
+from loyalty.play.contests import Leaderboard
 from loyalty.play.definition import ChallengeDocument
 from loyalty.play.game_part import read
 from loyalty.play.models import Challenge, Game, StampCard
@@ -25,7 +26,7 @@ def wanted_events() -> set[str]:
     for game in Game.objects.filter(state="active"):
         _document, part, parameters = read(game.definition)
         found |= {source.event for source in part.earn(parameters)}
-    return found
+    return found | {str(one.definition["event"]) for one in Leaderboard.objects.filter(state="active")}
 
 
 def listen() -> None:
@@ -76,6 +77,9 @@ def _count(rows: Collection[tuple[int, str, datetime]], now: datetime) -> None:
     games = [one for one in Game.objects.filter(state="active").order_by("id") if names & _names_of_game(one)]
     open_ones = [(one, str(one.definition["event"])) for one in Challenge.objects.filter(state="active").order_by("id")]
     active = [(one, event) for one, event in open_ones if event in names]
+    standing = [
+        one for one in Leaderboard.objects.filter(state="active").order_by("id") if one.definition["event"] in names
+    ]
     programs = {one.program_id for one in [*cards, *games, *(one for one, _ in active)]}
     people.welcome([(customer_id, name) for customer_id, name, _ in rows], programs, now=now)
     for card in cards:
@@ -85,6 +89,9 @@ def _count(rows: Collection[tuple[int, str, datetime]], now: datetime) -> None:
     for challenge, event in active:
         chosen = {customer_id for customer_id, name, _ in rows if name == event}
         challenges.advance(challenge, chosen, now=now, until=until)
+    for board in standing:
+        chosen = {customer_id for customer_id, name, _ in rows if name == board.definition["event"]}
+        boards.count(board, chosen, now=now)
 
 
 def _names_of_card(card: StampCard) -> set[str]:

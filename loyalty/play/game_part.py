@@ -13,8 +13,21 @@ from pydantic import ValidationError
 
 from loyalty.kit.problems import Problem, Problems, from_pydantic, with_suggestion
 from loyalty.kit.registry import Registry, UnknownPart
-from loyalty.play.definition import GAME_COMMON, GameDocument, GamePrizeDocument, Source
+from loyalty.play.definition import Source
+from loyalty.play.game_definition import GAME_COMMON, GameDocument, GamePrizeDocument
 from loyalty.program.definition import Strict
+
+# How a game is played: a play shows its prize at once; behind a door; by answering questions; by turning cards, in
+# several steps; or with tickets that are drawn later.
+AT_ONCE, DOORS, QUESTIONS, CARDS, TICKETS = "at_once", "doors", "questions", "cards", "tickets"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a play was: which door, how many right answers or moves."""
+
+    door: int | None = None
+    score: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +41,13 @@ class Free:
 class GamePart(Protocol):
     """One file in `games/`; its key is the file name.
 
-    `door_problem` says why this door cannot be opened on that day (None: it can); only games with `doors` have any.
-    `prizes` are those that a play behind the door is about, in their order. `free` and `earn` say where plays come
-    from; a game with doors needs none, each door is one.
+    `style` is how it is played. `door_problem` says why this door cannot be opened on that day (None: it can).
+    `prizes` are those that this turn is about, in their order. `free` and `earn` say where plays come from; a game with
+    doors needs none, each door is one.
     """
 
     parameters: ClassVar[type[Strict]]
-    doors: ClassVar[bool]
+    style: ClassVar[str]
 
     def problems(self, parameters: Any, document: GameDocument) -> list[Problem]: ...
 
@@ -46,14 +59,12 @@ class GamePart(Protocol):
 
     def door_problem(self, parameters: Any, document: GameDocument, door: int, today: date) -> Problem | None: ...
 
-    def prizes(self, parameters: Any, document: GameDocument, door: int | None) -> list[GamePrizeDocument]: ...
+    def prizes(self, parameters: Any, document: GameDocument, turn: Turn) -> list[GamePrizeDocument]: ...
 
     def sentences(self, parameters: Any, document: GameDocument) -> list[str]: ...
 
 
-game_parts: Registry[GamePart] = Registry(
-    "game type", package="loyalty.play.games", announced=("wheel", "quiz", "memory", "draw")
-)
+game_parts: Registry[GamePart] = Registry("game type", package="loyalty.play.games")
 
 
 def read(document: dict[str, Any]) -> tuple[GameDocument, GamePart, Any]:

@@ -16,7 +16,7 @@ invariant(
     guarantee=18,
     promise="every play that won has its prize written down",
     query="""
-        SELECT y.id FROM game_play y WHERE y.outcome <> 'nothing'
+        SELECT y.id FROM game_play y WHERE y.outcome IN ('won', 'consolation')
         AND NOT EXISTS (SELECT FROM prize_award a WHERE a.origin = 'game' AND a.ref = y.id)""",
 )
 invariant(
@@ -52,6 +52,14 @@ invariant(
         WHERE p.earned > coalesce(t.plays, 0)""",
 )
 invariant(
+    "play.draws_are_complete",
+    guarantee=18,
+    promise="after a prize draw no ticket is left undrawn",
+    query="""
+        SELECT y.id, g.key FROM game_play y JOIN game g ON g.id = y.game_id
+        WHERE y.outcome = 'entered' AND g.drawn_at IS NOT NULL""",
+)
+invariant(
     "play.people_exist",
     guarantee=20,
     promise="whoever plays is a customer who exists",
@@ -59,6 +67,10 @@ invariant(
         SELECT 'stamp_sheet' AS kind, s.id FROM stamp_sheet s
         WHERE NOT EXISTS (SELECT FROM customer c WHERE c.id = s.customer_id)
         UNION ALL SELECT 'challenge_run', r.id FROM challenge_run r
+        WHERE NOT EXISTS (SELECT FROM customer c WHERE c.id = r.customer_id)
+        UNION ALL SELECT 'leaderboard_entry', e.id FROM leaderboard_entry e
+        WHERE NOT EXISTS (SELECT FROM customer c WHERE c.id = e.customer_id)
+        UNION ALL SELECT 'game_round', r.game_id FROM game_round r
         WHERE NOT EXISTS (SELECT FROM customer c WHERE c.id = r.customer_id)
         UNION ALL SELECT 'game_play', y.id FROM game_play y WHERE y.customer_id IS NOT NULL
         AND NOT EXISTS (SELECT FROM customer c WHERE c.id = y.customer_id)

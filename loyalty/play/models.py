@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from loyalty.play.names import AWARD_STATES, RUN_STATES, SHEET_STATES, STATES
+from loyalty.play.names import AWARD_STATES, OUTCOMES, RUN_STATES, SHEET_STATES, STATES
 
 
 class Definition(models.Model):
@@ -121,7 +121,8 @@ class ChallengeRun(models.Model):
     """One person's attempt at a challenge: events after (`started_at`, `after_event`) and before `ends_at` count.
 
     `progress` counts toward `target`; for a streak it is the number of periods in a row, the last of which begins at
-    `period_at`. `best` is the most there ever was.
+    `period_at`. `best` is the most there ever was, `usual` what a
+    personal target was made from.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -135,6 +136,7 @@ class ChallengeRun(models.Model):
     target = models.DecimalField(_("target"), max_digits=14, decimal_places=2)
     progress = models.DecimalField(_("progress"), max_digits=14, decimal_places=2, default=0)
     best = models.DecimalField(_("best"), max_digits=14, decimal_places=2, default=0)
+    usual = models.DecimalField(_("usual"), max_digits=14, decimal_places=2, null=True)
     period_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(_("closed at"), null=True)
     last_event = models.BigIntegerField(null=True)
@@ -198,6 +200,7 @@ class Game(Definition):
 
     type = models.TextField(_("type"))
     secret = models.BinaryField()
+    drawn_at = models.DateTimeField(_("drawn at"), null=True)
 
     class Meta:
         db_table = "game"
@@ -292,8 +295,8 @@ class GameTicket(models.Model):
 class GamePlay(models.Model):
     """One play. `nonce` and the game's secret give `draw`, so anybody can recompute it once the secret is out.
 
-    `prize_id` is what was drawn; `outcome` says won, consolation or nothing. A person who was forgotten has played with
-    `customer_id` NULL.
+    `prize_id` is what was drawn; `outcome` says won, consolation or nothing (or entered, before a prize draw).
+    `score` is right answers or moves, `detail` what was answered. A forgotten person's `customer_id` is NULL.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -307,6 +310,8 @@ class GamePlay(models.Model):
     draw = models.FloatField(_("draw"))
     prize_id = models.IntegerField(_("prize"), null=True)
     outcome = models.TextField(_("outcome"))
+    score = models.SmallIntegerField(_("score"), null=True)
+    detail = models.JSONField(null=True)
     key_digest = models.UUIDField(null=True)
 
     class Meta:
@@ -319,9 +324,7 @@ class GamePlay(models.Model):
                 fields=["customer_id", "game_id", "door"], name="game_play_door", condition=Q(door__isnull=False)
             ),
             models.UniqueConstraint(fields=["key_digest"], name="game_play_key"),
-            models.CheckConstraint(
-                condition=Q(outcome__in=["won", "consolation", "nothing"]), name="game_play_outcome"
-            ),
+            models.CheckConstraint(condition=Q(outcome__in=OUTCOMES), name="game_play_outcome"),
         ]
         indexes = [
             models.Index(fields=["game_id", "id"], name="game_play_game"),

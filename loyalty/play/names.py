@@ -8,4 +8,5 @@ RUN_STATES = ("open", "done", "lapsed", "stopped")
 AWARD_STATES = ("due", "given", "refused")
 
 CHALLENGE, STAMP_CARD, GAME = "challenge", "stamp_card", "game"
-WON, CONSOLATION, NOTHING = "won", "consolation", "nothing"
+WON, CONSOLATION, NOTHING, ENTERED = "won", "consolation", "nothing", "entered"
+OUTCOMES = (WON, CONSOLATION, NOTHING, ENTERED)

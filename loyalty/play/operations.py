@@ -11,8 +11,17 @@ from loyalty.kit.documents import Change
 from loyalty.kit.problems import Problem, Problems
 from loyalty.kit.sql import execute, sql
 from loyalty.play import prize
-from loyalty.play.definition import BadgeDocument, ChallengeDocument, GameDocument, StampCardDocument, Timed, plain
+from loyalty.play.contests import Leaderboard
+from loyalty.play.definition import (
+    BadgeDocument,
+    ChallengeDocument,
+    LeaderboardDocument,
+    StampCardDocument,
+    Timed,
+    plain,
+)
 from loyalty.play.follow import listen
+from loyalty.play.game_definition import GameDocument
 from loyalty.play.game_part import read as read_game
 from loyalty.play.models import Badge, Challenge, Definition, Game, GamePlay, GamePrize, StampCard
 from loyalty.program.models import Program, Tier
@@ -122,6 +131,20 @@ def save_challenge(document: ChallengeDocument, *, now: datetime, declared: Decl
         raise Problems(problems)
     after = _after("challenge", document, program)
     change = _save(Challenge, "challenge", document.key, after, _fields(document, program_id), now)
+    listen()
+    return change
+
+
+@transaction.atomic
+def save_leaderboard(document: LeaderboardDocument, *, now: datetime, declared: Declared) -> Change:
+    """Create the leaderboard or change it; who is on it is counted anew with the next event. Raises Problems."""
+    problems: list[Problem] = []
+    program_id, program = _program(document.program, problems)
+    problems += _audience(document, program_id, declared)
+    if problems:
+        raise Problems(problems)
+    after = _after("leaderboard", document, program)
+    change = _save(Leaderboard, "leaderboard", document.key, after, _fields(document, program_id), now)
     listen()
     return change
 

@@ -28,7 +28,8 @@ from loyalty.kit.sql import Sql, execute, fetch, fetch_values, identifier, sql
 from loyalty.play import stamping
 from loyalty.play.models import StampCard
 
-_GONE = ("stamp", "stamp_sheet", "challenge_run", "customer_badge", "game_player", "game_ticket")
+_GONE = ("stamp", "stamp_sheet", "challenge_run", "customer_badge", "game_player", "game_ticket", "game_round",
+         "leaderboard_entry")  # fmt: skip
 
 
 def erase(customer_ids: Sequence[int]) -> int:
@@ -40,7 +41,8 @@ def erase(customer_ids: Sequence[int]) -> int:
     )
     rows += execute(
         sql(
-            "UPDATE game_play SET customer_id = NULL, nonce = '', key_digest = NULL WHERE customer_id = ANY({ids})",
+            "UPDATE game_play SET customer_id = NULL, nonce = '', key_digest = NULL, detail = NULL"
+            " WHERE customer_id = ANY({ids})",
             ids=ids,
         )
     )
@@ -70,8 +72,12 @@ def export(customer_id: int) -> dict[str, list[dict[str, Any]]]:
         " JOIN game g ON g.id = p.game_id WHERE p.customer_id = {id} ORDER BY g.id",
         "game_ticket": "SELECT g.key AS game, t.at, t.plays, t.source FROM game_ticket t"
         " JOIN game g ON g.id = t.game_id WHERE t.customer_id = {id} ORDER BY t.id",
-        "game_play": "SELECT g.key AS game, p.number, p.door, p.played_at, p.free, p.nonce, p.draw, p.outcome"
-        " FROM game_play p JOIN game g ON g.id = p.game_id WHERE p.customer_id = {id} ORDER BY p.id",
+        "game_play": "SELECT g.key AS game, p.number, p.door, p.played_at, p.free, p.nonce, p.draw, p.outcome,"
+        " p.score, p.detail FROM game_play p JOIN game g ON g.id = p.game_id WHERE p.customer_id = {id} ORDER BY p.id",
+        "game_round": "SELECT g.key AS game, r.started_at, r.moved_at, r.progress FROM game_round r"
+        " JOIN game g ON g.id = r.game_id WHERE r.customer_id = {id} ORDER BY g.id",
+        "leaderboard_entry": "SELECT b.key AS leaderboard, e.nickname, e.hidden, e.score, e.joined_at"
+        " FROM leaderboard_entry e JOIN leaderboard b ON b.id = e.board_id WHERE e.customer_id = {id} ORDER BY e.id",
         "prize_award": "SELECT origin, kind, prize, state, reference, created_at, given_at FROM prize_award"
         " WHERE customer_id = {id} ORDER BY id",
     }
@@ -80,7 +86,9 @@ def export(customer_id: int) -> dict[str, list[dict[str, Any]]]:
 
 def merge(pairs: Pairs, now: datetime) -> Moved:
     """The winners get everything. Two open sheets of a card become one, with the stamps of both; of two open attempts
-    the winner's stays, which counts the events of both from then on."""
+    the winner's stays, which counts the events of both from then on. A round that a loser is at ends, and its play
+    comes back."""
+    _end_rounds(pairs)
     sheets = _take_doubles(pairs, "stamp_sheet", "card_id")
     runs = _take_doubles(pairs, "challenge_run", "challenge_id")
     moved: Moved = {
@@ -94,9 +102,23 @@ def merge(pairs: Pairs, now: datetime) -> Moved:
         "game_play": _renumber(pairs, "game_play", "game_id", doors=True),
         "game_player": _add_players(pairs),
         "prize_award": hand_over(pairs, "prize_award"),
+        **share(pairs, "leaderboard_entry", ["board_id"]),
     }
     _lay_on(pairs, sheets, now)
     return {table: keys for table, keys in moved.items() if keys}
+
+
+def _end_rounds(pairs: Pairs) -> None:
+    execute(
+        sql(
+            "WITH gone AS (DELETE FROM game_round WHERE customer_id = ANY({losers}::bigint[])"
+            " RETURNING customer_id, game_id, free)"
+            " UPDATE game_player p SET used = CASE WHEN g.free THEN p.used ELSE greatest(0, p.used - 1) END,"
+            " free_used = CASE WHEN g.free THEN greatest(0, p.free_used - 1) ELSE p.free_used END"
+            " FROM gone g WHERE p.customer_id = g.customer_id AND p.game_id = g.game_id",
+            losers=list(pairs),
+        )
+    )
 
 
 def _take_doubles(pairs: Pairs, table: str, owner: str) -> dict[int, list[Any]]:
@@ -196,6 +218,7 @@ def unmerge(given: Return) -> None:
             back = _lift(given.winner, rows) if table == "stamp_sheet" else rows
             put_back(replace(given, moved={table: back}), table)
     unshare(given, "customer_badge")
+    unshare(given, "leaderboard_entry")
     if rows := given.moved.get("game_player"):
         execute(
             sql(
@@ -267,6 +290,8 @@ hold_personal_data(
             Held("game_player", _("Games you play"), _PLAY, _ORIGIN, _BENEFIT, _KEPT),
             Held("game_ticket", _("Plays you were given"), _PLAY, _ORIGIN, _BENEFIT, _KEPT),
             Held("game_play", _("What you played"), _PLAY, _ORIGIN, _BENEFIT, _KEPT, reason=_LOG),
+            Held("game_round", _("Games you are in the middle of"), _PLAY, _ORIGIN, _BENEFIT, _KEPT),
+            Held("leaderboard_entry", _("Leaderboards you stand on"), _PLAY, _ORIGIN, _BENEFIT, _KEPT),
             Held("prize_award", _("What you won"), _PLAY, _ORIGIN, _BENEFIT, _KEPT, reason=_LOG),
         ),
     )

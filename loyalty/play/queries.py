@@ -8,17 +8,17 @@ from zoneinfo import ZoneInfo
 
 from loyalty.kit.periods import local
 from loyalty.kit.sql import Sql, fetch, fetch_values, sql
-from loyalty.play import people, playing, starting
+from loyalty.play import people, rotation, starting
 from loyalty.play.days import zone_of
 from loyalty.play.definition import ChallengeDocument, Timed
-from loyalty.play.models import Challenge, Definition, Game, StampCard
+from loyalty.play.models import Challenge, Definition, StampCard
 from loyalty.play.prize import sentence
 from loyalty.play.stamping import document_of as card_document_of
 
 _STREAK_LENGTH = {"day": timedelta(days=1), "week": timedelta(days=7)}
 
 
-def _visible(found: Sequence[tuple[Definition, Timed]], customer_id: int) -> set[int]:
+def seen_by(found: Sequence[tuple[Definition, Timed]], customer_id: int) -> set[int]:
     """Ids of those whose audience the person belongs to; one query."""
     if not found:
         return set()
@@ -38,11 +38,13 @@ def _zones(rows: Sequence[Definition]) -> dict[int | None, str]:
     return {program_id: zone_of(program_id) for program_id in {row.program_id for row in rows}}
 
 
-def _during(document: Timed, today: Any) -> bool:
+def is_on(document: Timed, today: Any) -> bool:
+    """Whether the day is one of its days."""
     return (document.start is None or document.start <= today) and (document.end is None or today <= document.end)
 
 
-def _shown(document: Any) -> dict[str, Any]:
+def shown_of(document: Any) -> dict[str, Any]:
+    """What everybody sees of it."""
     return {
         "key": document.key,
         "name": dict(document.name),
@@ -51,7 +53,8 @@ def _shown(document: Any) -> dict[str, Any]:
     }
 
 
-def _of_program(rows: Any, program_id: int | None) -> list[Any]:
+def of_program(rows: Any, program_id: int | None) -> list[Any]:
+    """Those of the program, where one is named."""
     return list(rows.filter(program_id=program_id) if program_id is not None else rows)
 
 
@@ -59,22 +62,32 @@ def challenges(customer_id: int, *, now: datetime, program_id: int | None = None
     """The challenges this person sees, with how far they are; hidden ones only when they are under way or done.
 
     Each: key, name, description (texts by language), image, state (open, done, lapsed, available), joinable, progress,
-    target, unit (events, days, amount, things, or periods for streaks), streak (day, week, month or None), best,
+    target, usual (what a personal target was made from, else None), until (the last day of its turn, where it takes
+    turns), unit (events, days, amount, things, or periods for streaks), streak (day, week, month or None), best,
     share (0..1), started_at, ends_at, closed_at, done (times), prizes (sentences).
     """
-    rows = _of_program(Challenge.objects.filter(state="active").order_by("key"), program_id)
+    rows = of_program(Challenge.objects.filter(state="active").order_by("key"), program_id)
     zones = _zones(rows)
     found = [(row, starting.document_of(row)) for row in rows]
-    visible = _visible(found, customer_id)
+    visible = seen_by(found, customer_id)
     runs = _runs(customer_id)
+    turns = rotation.turns(rows)
+    foreseen = starting.foreseen([(r.pk, d, zones[r.program_id]) for r, d in found], customer_id, now=now)
     shown = []
     for row, document in found:
         run, done = runs.get(row.pk, (None, 0))
         zone = zones[row.program_id]
-        current = _during(document, _day(now, zone))
+        today = _day(now, zone)
+        current = is_on(document, today) and rotation.is_up(document, turns.get(row.pk), today)
+        if run is not None and run["state"] != "open" and row.pk in turns and not current:
+            continue
         if run is None and (document.hidden or not current or row.pk not in visible):
             continue
-        shown.append(_challenge(document, run, done, now, zone, current and row.pk in visible))
+        one = _challenge(document, run, done, now, zone, current and row.pk in visible)
+        if one["state"] == "available" and row.pk in foreseen:
+            one["target"], one["usual"] = foreseen[row.pk]
+        one["until"] = rotation.last_day(document, today) if row.pk in turns else None
+        shown.append(one)
     return shown
 
 
@@ -103,11 +116,12 @@ def _challenge(
         progress = Decimal(0)
     target = document.goal if run is None else run["target"]
     return {
-        **_shown(document),
+        **shown_of(document),
         "state": "available" if run is None or fresh else run["state"],
         "joinable": fresh and again and document.join == "explicit",
         "progress": progress,
         "target": target,
+        "usual": run["usual"] if run and not fresh else None,
         "unit": _unit(document),
         "streak": document.streak.every if document.streak else None,
         "each": (document.target or Decimal(1)) if document.streak else None,
@@ -147,10 +161,10 @@ def stamp_cards(customer_id: int, *, now: datetime, program_id: int | None = Non
     Each: key, name, description, image, stamps, size, expires_at, complete (sheets), steps [{at, prize}], prizes
     (sentences).
     """
-    rows = _of_program(StampCard.objects.filter(state="active").order_by("key"), program_id)
+    rows = of_program(StampCard.objects.filter(state="active").order_by("key"), program_id)
     zones = _zones(rows)
     found = [(row, card_document_of(row)) for row in rows]
-    visible = _visible(found, customer_id)
+    visible = seen_by(found, customer_id)
     sheets = {
         row["card_id"]: row
         for row in fetch_values(
@@ -168,12 +182,12 @@ def stamp_cards(customer_id: int, *, now: datetime, program_id: int | None = Non
     shown = []
     for row, document in found:
         sheet = sheets.get(row.pk)
-        if sheet is None and not (row.pk in visible and _during(document, _day(now, zones[row.program_id]))):
+        if sheet is None and not (row.pk in visible and is_on(document, _day(now, zones[row.program_id]))):
             continue
         mine = sheet or {}
         shown.append(
             {
-                **_shown(document),
+                **shown_of(document),
                 "stamps": mine.get("stamps") or 0,
                 "size": mine.get("size") or document.size,
                 "expires_at": mine.get("expires_at"),
@@ -186,7 +200,8 @@ def stamp_cards(customer_id: int, *, now: datetime, program_id: int | None = Non
 
 
 def badges(customer_id: int) -> list[dict[str, Any]]:
-    """The badges this person has: key, name, description, image, times, since."""
+    """The badges this person has: key, name, description, image, times, since, level and next ({key, name, at} or
+    None)."""
     rows = fetch_values(
         sql(
             "SELECT b.key, b.name, b.definition, c.times, c.since FROM customer_badge c"
@@ -194,112 +209,22 @@ def badges(customer_id: int) -> list[dict[str, Any]]:
             id=customer_id,
         )
     )
-    return [
-        {
-            "key": row["key"],
-            "name": row["name"],
-            "description": row["definition"].get("description", {}),
-            "image": row["definition"].get("image"),
-            "times": row["times"],
-            "since": row["since"],
-        }
-        for row in rows
-    ]
+    return [_badge(row) for row in rows]
 
 
-def games(customer_id: int, *, now: datetime, program_id: int | None = None) -> list[dict[str, Any]]:
-    """The games this person may play now.
-
-    Each: key, type, name, description, image, from, to (days), plays_left (None for a calendar), free_left, age,
-    needs_age (whether the person has to declare the age with the first play), doors (of a calendar: [{door, day, state:
-    open, ready, closed or missed, outcome}]), commitment, rules (path of the public page), prizes [{key, name, prize,
-    odds, left}], consolation.
-    """
-    rows = _of_program(Game.objects.filter(state="active").order_by("key"), program_id)
-    tables = [playing.table_of(row) for row in rows]
-    visible = _visible([(one.game, one.document) for one in tables], customer_id)
-    current = [t for t in tables if t.game.pk in visible and _during(t.document, t.today(now))]
-    if not current:
-        return []
-    ids = [one.game.pk for one in current]
-    players = {
-        row["game_id"]: row
-        for row in fetch_values(
-            sql(
-                "SELECT * FROM game_player WHERE customer_id = {id} AND game_id = ANY({ids}::int[])",
-                id=customer_id,
-                ids=ids,
-            )
-        )
-    }
-    opened = _opened(customer_id, ids)
-    left = {
-        (game_id, key): stock
-        for game_id, key, stock in fetch(
-            sql("SELECT game_id, key, stock - won FROM game_prize WHERE game_id = ANY({ids}::int[])", ids=ids)
-        )
-    }
-    birth_date = fetch(sql("SELECT birth_date FROM customer WHERE id = {id}", id=customer_id))
-    born = birth_date[0][0] if birth_date else None
-    return [_game(one, players.get(one.game.pk, {}), opened, left, born, now) for one in current]
-
-
-def _opened(customer_id: int, game_ids: list[int]) -> dict[tuple[int, int], str]:
-    query = sql(
-        "SELECT game_id, door, outcome FROM game_play WHERE customer_id = {id} AND game_id = ANY({ids}::int[])"
-        " AND door IS NOT NULL",
-        id=customer_id,
-        ids=game_ids,
-    )
-    return {(game_id, door): outcome for game_id, door, outcome in fetch(query)}
-
-
-def _game(
-    table: playing.Table,
-    player: Mapping[str, Any],
-    opened: Mapping[tuple[int, int], str],
-    left: Mapping[tuple[int, str], int | None],
-    born: Any,
-    now: datetime,
-) -> dict[str, Any]:
-    document, today = table.document, table.today(now)
-    free = playing.free_left(table.free, player.get("free_period"), player.get("free_used", 0), today)
-    earned = player.get("earned", 0) - player.get("used", 0)
+def _badge(row: Mapping[str, Any]) -> dict[str, Any]:
+    levels = [{"name": {}, **one} for one in row["definition"].get("levels", [])]
+    reached = [one for one in levels if one["at"] <= row["times"]]
     return {
-        **_shown(document),
-        "type": document.type,
-        "from": document.start,
-        "to": document.end,
-        "plays_left": None if table.part.doors else earned + free,
-        "free_left": free,
-        "age": document.age or None,
-        "needs_age": bool(document.age) and born is None and not player.get("of_age_at"),
-        "doors": _doors(table, opened, today),
-        "commitment": playing.commitment_of(table.game),
-        "rules": f"/play/{document.key}/rules",
-        "prizes": [
-            {
-                "key": one.key,
-                "name": dict(one.name),
-                "prize": sentence(one.prize),
-                "odds": float(one.odds),
-                "left": left.get((table.game.pk, one.key)),
-            }
-            for one in document.prizes
-        ],
-        "consolation": sentence(document.consolation) if document.consolation else None,
+        "key": row["key"],
+        "name": row["name"],
+        "description": row["definition"].get("description", {}),
+        "image": row["definition"].get("image"),
+        "times": row["times"],
+        "since": row["since"],
+        "level": reached[-1] if reached else None,
+        "next": levels[len(reached)] if len(reached) < len(levels) else None,
     }
-
-
-def _doors(table: playing.Table, opened: Mapping[tuple[int, int], str], today: Any) -> list[dict[str, Any]]:
-    found = []
-    for door in range(1, table.part.door_count(table.parameters) + 1):
-        day = table.document.start + timedelta(days=door - 1)
-        outcome = opened.get((table.game.pk, door))
-        problem = table.part.door_problem(table.parameters, table.document, door, today)
-        state = "open" if outcome else "ready" if problem is None else "missed" if day < today else "closed"
-        found.append({"door": door, "day": day, "state": state, "outcome": outcome})
-    return found
 
 
 def prizes_won(customer_id: int, *, limit: int = 50) -> list[dict[str, Any]]:

@@ -9,8 +9,11 @@ from django.utils.translation import gettext, ngettext, override
 
 from loyalty.kit.admin import localized
 from loyalty.kit.sql import fetch, sql
-from loyalty.play.playing import Table, commitment_of, open_table
+from loyalty.play import raffles
+from loyalty.play.game_definition import GamePrizeDocument
+from loyalty.play.game_part import TICKETS
 from loyalty.play.prize import sentence
+from loyalty.play.tables import Table, commitment_of, open_table
 from loyalty.play.wording import percent
 
 LANGUAGES = ("en", "de")
@@ -39,7 +42,7 @@ def rules_of(key: str, *, language: str, now: datetime) -> Rules:
     table = open_table(key)
     chosen = language.partition("-")[0]
     chosen = chosen if chosen in LANGUAGES else LANGUAGES[0]
-    over = table.today(now) > table.document.end
+    over = table.today(now) > table.document.end and (table.part.style != TICKETS or table.game.drawn_at is not None)
     secret = bytes(table.game.secret).hex() if over else None
     with override(chosen):
         title = gettext("Rules of “%(game)s”") % {"game": localized(table.document.name, key)}
@@ -63,6 +66,7 @@ def _sections(table: Table, over: bool) -> list[Section]:
         ),
         Section(gettext("When"), [gettext("From %(first)s to %(last)s, both included.") % days, *_who(table)]),
         Section(gettext("How to play"), [*table.part.sentences(table.parameters, document), *_how(table)]),
+        *([_winners(table)] if table.game.drawn_at else []),
         _prizes(table),
         _drawing(table, over),
         Section(
@@ -113,30 +117,62 @@ def _prizes(table: Table) -> Section:
         sql("SELECT key, stock, stock - won FROM game_prize WHERE game_id = {id} ORDER BY position", id=table.game.pk)
     )
     stocks = {key: stock for key, stock, _left in rows}
-    items = []
-    for one in table.document.prizes:
-        said = {
-            "name": localized(one.name, one.key),
-            "prize": sentence(one.prize),
-            "odds": percent(one.odds),
-        }
-        text = gettext("%(name)s (%(prize)s): odds of a play %(odds)s") % said
-        if stocks.get(one.key) is not None:
-            number = number_format(stocks[one.key], force_grouping=True)
-            text += ", " + gettext("%(count)s in all") % {"count": number}
-        if one.per_person:
-            text += ", " + gettext("at most %(count)d per person") % {"count": one.per_person}
-        if one.doors:
-            text += ", " + gettext("behind door %(doors)s") % {"doors": ", ".join(map(str, one.doors))}
-        items.append(text + ".")
+    items = [_item(table, one, stocks.get(one.key)) for one in table.document.prizes]
+    raffle = table.part.style == TICKETS
     paragraphs = [
-        gettext("The odds hold for every play, as long as there is something left of the prize."),
+        _chances(table)
+        if raffle
+        else gettext("The odds hold for every play, as long as there is something left of the prize."),
         gettext("Prizes cannot be paid out in cash."),
     ]
     if table.document.consolation:
         text = gettext("Whoever wins nothing else gets %(prize)s.")
         paragraphs.append(text % {"prize": sentence(table.document.consolation)})
     return Section(gettext("What can be won"), paragraphs, items)
+
+
+def _item(table: Table, one: GamePrizeDocument, stock: int | None) -> str:
+    said = {"name": localized(one.name, one.key), "prize": sentence(one.prize), "odds": percent(one.chance)}
+    if table.part.style == TICKETS:
+        text = gettext("%(name)s (%(prize)s)") % said
+    elif one.right:
+        text = gettext("%(name)s (%(prize)s): for %(right)s right answers or more, odds %(odds)s")
+        text %= said | {"right": one.right}
+    elif one.moves:
+        text = gettext("%(name)s (%(prize)s): for at most %(moves)s moves, odds %(odds)s") % (
+            said | {"moves": one.moves}
+        )
+    else:
+        text = gettext("%(name)s (%(prize)s): odds of a play %(odds)s") % said
+    if stock is not None:
+        text += ", " + gettext("%(count)s in all") % {"count": number_format(stock, force_grouping=True)}
+    if one.per_person:
+        text += ", " + gettext("at most %(count)d per person") % {"count": one.per_person}
+    if one.doors:
+        text += ", " + gettext("behind door %(doors)s") % {"doors": ", ".join(map(str, one.doors))}
+    return text + "."
+
+
+def _chances(table: Table) -> str:
+    """How many tickets there are, from which the odds follow."""
+    tickets = fetch(sql("SELECT count(*) FROM game_play WHERE game_id = {id}", id=table.game.pk))[0][0]
+    said = {"n": number_format(tickets, force_grouping=True)}
+    text = ngettext(
+        "The odds depend on how many tickets there are: %(n)s so far.",
+        "The odds depend on how many tickets there are: %(n)s so far.",
+        tickets,
+    )
+    return text % said
+
+
+def _winners(table: Table) -> Section:
+    """Who won a prize draw, by the numbers of the tickets."""
+    named = {one.key: f"{localized(one.name, one.key)} ({sentence(one.prize)})" for one in table.document.prizes}
+    items = [
+        gettext("Ticket %(number)s: %(prize)s") % {"number": number, "prize": named.get(key, key)}
+        for number, key in raffles.winners(table.game.pk)
+    ]
+    return Section(gettext("The winning tickets"), [] if items else [gettext("Nobody had a ticket.")], items)
 
 
 def _blocks(digits: str) -> str:
@@ -149,6 +185,11 @@ def _drawing(table: Table, over: bool) -> Section:
         gettext(
             "A computer draws on our server. Every draw follows from a secret number that was fixed before the game and"
             " from the number of the play, so neither you nor we can choose it."
+        )
+        if table.part.style != TICKETS
+        else gettext(
+            "A computer draws on our server. Every ticket's draw follows from a secret number that was fixed before the"
+            " game and from the number of the ticket; the lowest draws win."
         ),
         gettext("The secret's fingerprint (SHA-256): %(hash)s") % {"hash": _blocks(commitment_of(table.game))},
     ]

@@ -18,6 +18,8 @@ class ChallengeOut(Schema):
     joinable: bool = Field(description="Whether it waits for being taken up.")
     progress: Decimal
     target: Decimal | None = Field(description="Null before a personal target is known.")
+    usual: Decimal | None = Field(description="What the person's own target was made from, where it is one.")
+    until: date | None = Field(description="The last day of its turn, where challenges take turns.")
     unit: str = Field(description="events, days, amount, things, or periods (in a row)")
     streak: str | None = Field(description="day, week or month, where periods in a row count.")
     each: Decimal | None = Field(description="What each of those periods has to reach.")
@@ -74,6 +76,12 @@ class StampsOut(Schema):
     stamp_card: StampCardOut | None
 
 
+class BadgeLevelOut(Schema):
+    key: str
+    name: Texts
+    at: int = Field(description="From so many times on.")
+
+
 class BadgeOut(Schema):
     key: str
     name: Texts
@@ -81,6 +89,8 @@ class BadgeOut(Schema):
     image: str | None
     times: int
     since: datetime
+    level: BadgeLevelOut | None
+    next: BadgeLevelOut | None
 
 
 class BadgesOut(Schema):
@@ -98,13 +108,82 @@ class GamePrizeOut(Schema):
     key: str
     name: Texts
     prize: str
-    odds: float
+    odds: float | None = Field(description="Of one play; null where it depends on the number of tickets.")
+    right: int | None = Field(description="Right answers that it takes, in a quiz.")
+    moves: int | None = Field(description="The most moves, in a memory.")
     left: int | None = Field(description="Null where there is no limit.")
+
+
+class PlayIn(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+    customer: str | dict[str, str] = Field(description='External id, or one identity such as {"card": "..."}.')
+    id: str | None = Field(None, max_length=200, description="Your own id: the same one again answers the same play.")
+    door: int | None = Field(None, description="Which door of a calendar.")
+    answers: dict[str, str] | None = Field(None, description="For a quiz: the chosen answer of each question.")
+    of_age: bool = Field(False, description="The person declares to be old enough.")
+
+
+class TurnIn(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+    customer: str | dict[str, str] = Field(description='External id, or one identity such as {"card": "..."}.')
+    card: int = Field(description="Which card, from 1.")
+    of_age: bool = Field(False, description="The person declares to be old enough.")
+
+
+class PlayOut(Schema):
+    play: int
+    outcome: str = Field(description="won, consolation, nothing, or entered (a ticket of a prize draw)")
+    prize: str | None = Field(description="The key of the prize that was drawn.")
+    name: Texts | None
+    sentence: str
+    reference: str | None = Field(description="What the prize became: a code, a booking; null while it is on its way.")
+    plays_left: int | None
+    repeated: bool
+    score: int | None = Field(description="Right answers of a quiz, moves of a memory that was solved.")
+
+
+class MemoryCardOut(Schema):
+    number: int
+    state: str = Field(description="closed, open or found")
+    sign: str
+    name: str
+
+
+class RoundOut(Schema):
+    cards: list[MemoryCardOut]
+    moves: int
+    moves_left: int
+    turned: int | None
+    played: PlayOut | None = Field(description="What came of the round, when it is over.")
+
+
+class QuizAnswerOut(Schema):
+    key: str
+    text: Texts
+
+
+class QuizQuestionOut(Schema):
+    key: str
+    text: Texts
+    answers: list[QuizAnswerOut]
+
+
+class LastPlayOut(Schema):
+    play: int
+    at: datetime
+    outcome: str
+    prize: str | None
+    sentence: str
+    score: int | None
+    judged: int | None = Field(description="Of how many questions that have a right answer.")
 
 
 class GameOut(Schema):
     key: str
     type: str
+    style: str = Field(description="at_once, doors, questions, cards or tickets")
     name: Texts
     description: Texts
     image: str | None
@@ -115,6 +194,12 @@ class GameOut(Schema):
     age: int | None
     needs_age: bool = Field(description="Whether the first play has to say `of_age: true`.")
     doors: list[DoorOut]
+    questions: list[QuizQuestionOut] = Field(description="What the next play of a quiz asks.")
+    round: RoundOut | None = Field(description="The round of a memory that is under way.")
+    tickets: list[int] = Field(description="The person's tickets of a prize draw, at most 100.")
+    draw_at: datetime | None
+    drawn_at: datetime | None
+    last: LastPlayOut | None = Field(description="The person's latest play.")
     commitment: str
     rules: str
     prizes: list[GamePrizeOut]
@@ -123,26 +208,6 @@ class GameOut(Schema):
 
 class GamesOut(Schema):
     games: list[GameOut]
-
-
-class PlayIn(Schema):
-    model_config = ConfigDict(extra="forbid")
-
-    customer: str | dict[str, str] = Field(description='External id, or one identity such as {"card": "..."}.')
-    id: str | None = Field(None, max_length=200, description="Your own id: the same one again answers the same play.")
-    door: int | None = Field(None, description="Which door of a calendar.")
-    of_age: bool = Field(False, description="The person declares to be old enough.")
-
-
-class PlayOut(Schema):
-    play: int
-    outcome: str = Field(description="won, consolation or nothing")
-    prize: str | None = Field(description="The key of the prize that was drawn.")
-    name: Texts | None
-    sentence: str
-    reference: str | None = Field(description="What the prize became: a code, a booking; null while it is on its way.")
-    plays_left: int | None
-    repeated: bool
 
 
 class TicketsIn(Schema):

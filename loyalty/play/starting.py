@@ -2,13 +2,14 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from decimal import Decimal
 
 from django.db import transaction
 
 from loyalty.events import facts, partitions, types
 from loyalty.kit.problems import Problem, Problems
 from loyalty.kit.sql import Sql, fetch, sql
-from loyalty.play import measures, people
+from loyalty.play import measures, people, rotation
 from loyalty.play.days import between, zone_of
 from loyalty.play.definition import ChallengeDocument, Personal
 from loyalty.play.models import Challenge
@@ -19,10 +20,11 @@ _DAYS = {"day": 1, "week": 7, "month": 30.4375, "year": 365.25}
 # The insert waits for whoever begins the same attempt at the same time, and then leaves it to them.
 _BEGIN = """{name} AS (
     INSERT INTO challenge_run (
-        challenge_id, customer_id, number, state, started_at, after_event, ends_at, target, progress, best)
+        challenge_id, customer_id, number, state, started_at, after_event, ends_at, target, usual, progress, best)
     SELECT {challenge}::int, b.customer_id, b.number, 'open', b.started_at, b.after_event,
-        {ends}, {target}, 0, 0
-    FROM ({rows}) AS b (customer_id, number, started_at, after_event) WHERE TRUE{alive} ORDER BY b.customer_id
+        {ends}, {target}, round(u.usual, 2), 0, 0
+    FROM ({rows}) AS b (customer_id, number, started_at, after_event)
+    CROSS JOIN LATERAL (SELECT {usual} AS usual) u WHERE TRUE{alive} ORDER BY b.customer_id
     ON CONFLICT DO NOTHING RETURNING id, customer_id, started_at
 )"""
 
@@ -46,7 +48,8 @@ def begin_ctes(name: str, challenge: Challenge, rows: Sql, *, now: datetime) -> 
         challenge=challenge.pk,
         rows=rows,
         ends=ends,
-        target=_target(document, zone),
+        target=_target(document),
+        usual=_usual(document, zone),
         alive=sql(" AND coalesce({ends} > b.started_at, TRUE)", ends=ends),
     )
     fact = facts.ctes(
@@ -83,32 +86,64 @@ def _ends(document: ChallengeDocument, zone: str) -> Sql:
     return sql("least({limits})", limits=Sql(", ").join(limits))
 
 
-def _target(document: ChallengeDocument, zone: str) -> Sql:
-    if (goal := document.goal) is not None:
-        return sql("{goal}::numeric", goal=goal)
-    personal = document.personal or Personal()
+def _usual(document: ChallengeDocument, zone: str) -> Sql:
+    """What the person `b.customer_id` reached before `b.started_at` in a time as long as the window; NULL where the
+    target is the same for everybody."""
+    personal = document.personal
+    if personal is None:
+        return Sql("NULL::numeric")
     window = document.window_seconds
     if document.calendar:
         window = int(_DAYS[document.window] * 86_400)
     scale = window / personal.seconds if window else 1.0
-    past = sql(
+    return sql(
         "(SELECT {total} FROM (SELECT v.id, v.type_id, v.occurred_at, v.properties FROM event v"
         " WHERE v.customer_id = b.customer_id AND v.occurred_at >= b.started_at - make_interval(secs => {over})"
-        " AND v.occurred_at < b.started_at OFFSET 0) v WHERE v.type_id = {type} AND {fits})",
+        " AND v.occurred_at < b.started_at OFFSET 0) v WHERE v.type_id = {type} AND {fits}) * {scale}::numeric",
         total=measures.total(document.measure, "v", zone),
         over=personal.seconds,
         type=types.type_id(document.event),
         fits=measures.fits(document, "v"),
-    )
-    wanted = sql(
-        "ceil(round({past} * {scale}::numeric * {factor}::numeric / {round}::numeric, 6)) * {round}::numeric",
-        past=past,
         scale=str(scale),
+    )
+
+
+def _target(document: ChallengeDocument) -> Sql:
+    """The target of an attempt, out of `u.usual` where it is the person's own."""
+    if (goal := document.goal) is not None:
+        return sql("{goal}::numeric", goal=goal)
+    personal = document.personal or Personal()
+    wanted = sql(
+        "ceil(round(u.usual * {factor}::numeric / {round}::numeric, 6)) * {round}::numeric",
         factor=personal.factor,
         round=personal.round,
     )
     least = sql("greatest({wanted}, {least}::numeric)", wanted=wanted, least=personal.min)
     return least if personal.max is None else sql("least({least}, {most}::numeric)", least=least, most=personal.max)
+
+
+def foreseen(
+    challenges: Collection[tuple[int, ChallengeDocument, str]], customer_id: int, *, now: datetime
+) -> dict[int, tuple[Decimal, Decimal]]:
+    """(target, usual) of attempts that this person could begin now, for those of (id, document, time zone) whose target
+    is the person's own."""
+    parts = [
+        sql(
+            "SELECT {id}::int, {target}, round(u.usual, 2)"
+            " FROM (SELECT {customer}::bigint AS customer_id, {now}::timestamptz AS started_at) b"
+            " CROSS JOIN LATERAL (SELECT {usual} AS usual) u",
+            id=challenge_id,
+            target=_target(document),
+            customer=customer_id,
+            now=now,
+            usual=_usual(document, zone),
+        )
+        for challenge_id, document, zone in challenges
+        if document.personal is not None
+    ]
+    if not parts:
+        return {}
+    return {row[0]: (row[1], row[2]) for row in fetch(Sql(" UNION ALL ").join(parts))}
 
 
 def beginners(challenge: Challenge, customers: Sql, *, now: datetime) -> Sql:
@@ -120,14 +155,20 @@ def beginners(challenge: Challenge, customers: Sql, *, now: datetime) -> Sql:
         " FROM (SELECT DISTINCT customer_id FROM ({customers}) x) p LEFT JOIN LATERAL ("
         "   SELECT r.number, r.state, r.ends_at FROM challenge_run r WHERE r.customer_id = p.customer_id"
         "   AND r.challenge_id = {challenge} ORDER BY r.number DESC LIMIT 1) last ON TRUE"
-        " WHERE last.state IS DISTINCT FROM 'open' AND {again} AND {times} AND {audience}",
+        " WHERE last.state IS DISTINCT FROM 'open' AND {again} AND {times} AND {turn} AND {audience}",
         now=now,
         customers=customers,
         challenge=challenge.pk,
         again=sql("coalesce(last.ends_at <= {now}, TRUE)", now=now) if document.calendar else Sql("TRUE"),
         times=Sql("TRUE") if most is None else sql("{done} < {most}", done=done_times(challenge.pk), most=most),
+        turn=_up_now(challenge, document, now),
         audience=people.may_take_part(Sql("p.customer_id"), challenge.program_id, document.audience),
     )
+
+
+def _up_now(challenge: Challenge, document: ChallengeDocument, now: datetime) -> Sql:
+    at = sql("{now}::timestamptz", now=now)
+    return rotation.is_up_sql(document, rotation.turn_of(challenge), at, zone_of(challenge.program_id))
 
 
 def done_times(challenge_id: int) -> Sql:
@@ -143,7 +184,8 @@ def running(challenge: Challenge, *, now: datetime) -> bool:
     """Whether people can begin now."""
     document = document_of(challenge)
     during = between(document.start, document.end, sql("{now}::timestamptz", now=now), zone_of(challenge.program_id))
-    return challenge.state == "active" and bool(fetch(sql("SELECT {during}", during=during))[0][0])
+    query = sql("SELECT {during} AND {turn}", during=during, turn=_up_now(challenge, document, now))
+    return challenge.state == "active" and bool(fetch(query)[0][0])
 
 
 def join(key: str, *, customer_ids: Collection[int], now: datetime) -> int:

@@ -5,7 +5,7 @@ from time import monotonic
 from zoneinfo import ZoneInfo
 
 from loyalty.kit.chores import chore
-from loyalty.play import awards, challenges, stamping
+from loyalty.play import awards, challenges, raffles, stamping
 from loyalty.play.days import birthdays_on, zone_of
 from loyalty.play.follow import follow
 from loyalty.play.models import StampCard
@@ -34,6 +34,12 @@ def hand_over(*, now: datetime) -> int:
         if monotonic() - began > SECONDS:
             break
     return done
+
+
+@chore("play.draws", queue="triggers", every=30, order=20)
+def hold_draws(*, now: datetime) -> int:
+    """Draw the tickets of prize draws whose instant has come."""
+    return sum(raffles.hold(game_id, now=now) is not None for game_id in raffles.due(now=now))
 
 
 @chore("play.lapse", queue="maintenance", every=60, order=21)

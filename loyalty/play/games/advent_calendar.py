@@ -9,8 +9,9 @@ from django.utils.translation import gettext, ngettext
 from pydantic import Field
 
 from loyalty.kit.problems import Problem
-from loyalty.play.definition import GameDocument, GamePrizeDocument, Source
-from loyalty.play.game_part import Free, game_parts
+from loyalty.play.definition import Source
+from loyalty.play.game_definition import GameDocument, GamePrizeDocument
+from loyalty.play.game_part import DOORS, Free, Turn, game_parts
 from loyalty.program.definition import Strict
 
 
@@ -26,7 +27,7 @@ class AdventCalendar:
     """Every door is a play that is free."""
 
     parameters = Parameters
-    doors = True
+    style = DOORS
 
     def problems(self, parameters: Parameters, document: GameDocument) -> list[Problem]:
         days = (document.end - document.start).days + 1
@@ -35,7 +36,11 @@ class AdventCalendar:
             found.append(
                 Problem("doors", f"are {parameters.doors}, but the game has {days} days", "end it later, or take fewer")
             )
+        if not document.prizes:
+            found.append(Problem("prizes", "are missing", "say what can be won"))
         for place, prize in enumerate(document.prizes):
+            if prize.odds is None:
+                found.append(Problem(f"prizes[{place}].odds", "is missing", "say the chance of one door, like 0.05"))
             beyond = [door for door in prize.doors if door > parameters.doors]
             if beyond:
                 found.append(Problem(f"prizes[{place}].doors", f"there is no door {beyond[0]}"))
@@ -60,8 +65,8 @@ class AdventCalendar:
             return Problem("door", f"door {door} was for {day.isoformat()} only", "open the door of today")
         return None
 
-    def prizes(self, parameters: Parameters, document: GameDocument, door: int | None) -> list[GamePrizeDocument]:
-        return [prize for prize in document.prizes if not prize.doors or door in prize.doors]
+    def prizes(self, parameters: Parameters, document: GameDocument, turn: Turn) -> list[GamePrizeDocument]:
+        return [prize for prize in document.prizes if not prize.doors or turn.door in prize.doors]
 
     def sentences(self, parameters: Parameters, document: GameDocument) -> list[str]:
         said = [

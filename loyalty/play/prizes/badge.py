@@ -1,5 +1,6 @@
 """A badge: `{type: badge, badge: explorer}`."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -61,10 +62,12 @@ class Badge:
             "badge.awarded",
             sql(
                 "SELECT customer_id, {now}::timestamptz, {badge}::bigint, jsonb_build_object('badge', {key}::text,"
-                " 'times', times) FROM given",
+                " 'times', times, 'level', (SELECT l ->> 'key' FROM jsonb_array_elements({levels}::jsonb) l"
+                " WHERE (l ->> 'at')::int <= times ORDER BY (l ->> 'at')::int DESC LIMIT 1)) FROM given",
                 now=now,
                 badge=badge.pk,
                 key=badge.key,
+                levels=json.dumps(badge.definition.get("levels", [])),
             ),
             ask=False,
         )

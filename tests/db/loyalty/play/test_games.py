@@ -8,9 +8,11 @@ import pytest
 from loyalty.kit.applying import apply_documents
 from loyalty.kit.problems import Problems
 from loyalty.play import awards, draws
+from loyalty.play.drawing import Played
+from loyalty.play.game_queries import games
 from loyalty.play.models import Award, Game, GamePlay, GamePlayer, GamePrize
-from loyalty.play.playing import Played, play
-from loyalty.play.queries import games, prizes_won
+from loyalty.play.playing import play
+from loyalty.play.queries import prizes_won
 from loyalty.play.rules import rules_of
 from tests.db.loyalty.play.fair import GAME, NOW, POINTS, applied, days, followed, happened, member, points, violations
 
@@ -211,5 +213,5 @@ def test_mistakes_in_documents() -> None:
     assert "did you mean 'type'?" in text
     with pytest.raises(Problems, match="nobody could play without doing something for it"):
         apply_documents([{**GAME, "free": None}], now=NOW)
-    with pytest.raises(Problems, match="game type 'wheel' is not available yet"):
-        apply_documents([{**GAME, "type": "wheel"}], now=NOW)
+    with pytest.raises(Problems, match="unknown game type 'whee'"):
+        apply_documents([{**GAME, "type": "whee"}], now=NOW)

@@ -9,10 +9,11 @@ import pytest
 from django.db import connection
 
 from loyalty.kit.problems import Problems
-from loyalty.play import awards, stamping, starting
+from loyalty.play import awards, raffles, stamping, starting
 from loyalty.play.follow import follow
-from loyalty.play.models import Award, ChallengeRun, GamePlay, GamePrize, StampCard, StampSheet
+from loyalty.play.models import Award, ChallengeRun, Game, GamePlay, GamePrize, StampCard, StampSheet
 from loyalty.play.playing import play
+from loyalty.play.rounds import turn
 from tests.db.loyalty.play.fair import GAME, NOW, POINTS, applied, days, happened, member, points, violations
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -93,3 +94,34 @@ def test_followers_and_joiners_at_once() -> None:
     assert Award.objects.filter(state="given").count() == 8
     assert [points(one) for one in who] == [50] * 8
     assert violations() == {}
+
+
+def test_a_prize_draw_is_held_once() -> None:
+    prizes = [{"key": "big", "stock": 10, "prize": POINTS}]
+    applied(GAME | {"type": "draw", "draw_at": "2026-04-01T12:00:00", "prizes": prizes})
+    who = [member(f"p{number}") for number in range(40)]
+    game_id = Game.objects.get().pk
+
+    def work(number: int) -> Any:
+        if number % 10 == 5:
+            return raffles.hold(game_id, now=NOW)
+        return play("summer", customer_id=who[number], now=NOW).outcome
+
+    at_once(work, 40)
+    raffles.hold(game_id, now=NOW)
+    entered = GamePlay.objects.count()
+    assert GamePlay.objects.filter(outcome="entered").count() == 0
+    won = GamePlay.objects.filter(outcome="won").count()
+    assert (won, GamePrize.objects.get().won) == (min(10, entered), won)
+    assert Award.objects.count() == won
+    assert violations() == {}
+
+
+def test_one_card_is_turned_once() -> None:
+    memory = {key: value for key, value in GAME.items() if key != "prizes"} | {"type": "memory", "pairs": 2}
+    applied(memory | {"prizes": [{"key": "all", "prize": POINTS}]})
+    anna = member("anna")
+    shown = at_once(lambda number: turn("summer", customer_id=anna, card=1, now=NOW), 12)
+    assert [one for one in shown if one is not None][0].moves == 0
+    assert shown.count(None) == 11
+    assert GamePlay.objects.count() == 0

@@ -38,8 +38,8 @@ def fair() -> tuple[int, int]:
 def test_forgotten() -> None:
     anna, ben = fair()
     assert sorted(personal_data.export(anna)) == [
-        "challenge_run", "customer_badge", "game_play", "game_player", "game_ticket", "prize_award", "stamp",
-        "stamp_sheet",
+        "challenge_run", "customer_badge", "game_play", "game_player", "game_round", "game_ticket", "leaderboard_entry",
+        "prize_award", "stamp", "stamp_sheet",
     ]  # fmt: skip
     erase_customers(customer_ids=[anna])
     for model in (Stamp, StampSheet, ChallengeRun, GamePlayer):
