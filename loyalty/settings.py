@@ -226,9 +226,9 @@ LEGAL_HOLD = os.environ.get("LEGAL_HOLD", "")
 # Requests to others (webhooks): networks and hosts beyond the public internet, http beside https, another CA bundle.
 OUTBOUND_ALLOW = [entry.strip() for entry in os.environ.get("OUTBOUND_ALLOW", "").split(",") if entry.strip()]
 OUTBOUND_HTTP = os.environ.get("OUTBOUND_HTTP", "") == "1"
+OUTBOUND_CA_FILE = os.environ.get("OUTBOUND_CA_FILE", "")
 # A TrueType file for PDFs; the one that comes along knows the letters of western Europe, Poland and Turkey.
 PDF_FONT = os.environ.get("PDF_FONT", "")
-OUTBOUND_CA_FILE = os.environ.get("OUTBOUND_CA_FILE", "")
 
 # What the admin says beside its title, so that nobody mistakes a trial for the real thing.
 ENVIRONMENT_LABEL = os.environ.get("ENVIRONMENT_LABEL") or (_("One machine") if _embedded else "")
@@ -296,6 +296,7 @@ SIDEBAR = [
         [
             ("admin:rewards_reward_changelist", _("Rewards"), "redeem", "rewards.view_reward"),
             ("admin:rewards_board", _("Redeemed rewards"), "local_shipping", "rewards.view_redemption"),
+            ("admin:rewards_supplier_changelist", _("Suppliers"), "factory", "rewards.view_supplier"),
             ("admin:offers_offer_changelist", _("Offers"), "local_offer", "offers.view_offer"),
             ("admin:offers_voucherpool_changelist", _("Vouchers"), "confirmation_number", "offers.view_voucherpool"),
             ("admin:play_challenge_changelist", _("Challenges"), "flag", "play.view_challenge"),
