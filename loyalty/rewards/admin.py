@@ -18,13 +18,25 @@ from loyalty.kit.admin import Act, ReadOnlyAdmin, localized
 from loyalty.kit.clock import now
 from loyalty.kit.panels import Panel, customer_panel
 from loyalty.program.setup import load
-from loyalty.rewards import board, board_pages, fulfillment, names, operations, queries, stock, wording
+from loyalty.rewards import (
+    board,
+    board_pages,
+    fulfillment,
+    names,
+    operations,
+    queries,
+    stock,
+    supplier_pages,
+    wording,
+)
 from loyalty.rewards.definition import RewardDocument
 from loyalty.rewards.loading import ready
 from loyalty.rewards.models import Redemption, RedemptionStep, Reward, RewardDraw, RewardSlot
 from loyalty.rewards.orders import ADDRESS, NEEDED
 
 SHOWN = 20
+# Registers its own.
+PAGES = (supplier_pages,)
 
 
 class PiecesForm(forms.Form):
@@ -187,7 +199,7 @@ def _cancel(one: Redemption, data: dict[str, Any]) -> str:
 
 def _address(one: Redemption, data: dict[str, Any]) -> str:
     given = {name: str(data[name]).strip() for name in ADDRESS if data.get(name)}
-    fulfillment.set_address(one.pk, address=given | {"country": given.get("country", "").upper()})
+    fulfillment.set_address(one.pk, address=given | {"country": given.get("country", "").upper()}, now=now())
     return gettext("The address is stored.")
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import Http404, HttpRequest
 from ninja import Query, Router
+from pydantic import ValidationError
 
 from loyalty.access.auth import ApiAuth
 from loyalty.customers import queries as customers
@@ -11,9 +12,19 @@ from loyalty.events import queue
 from loyalty.kit import clock
 from loyalty.kit.applying import put_document
 from loyalty.kit.errors import ApiError
-from loyalty.kit.problems import Problem, Problems
+from loyalty.kit.problems import Problem, Problems, from_pydantic
+from loyalty.kit.signatures import HEADER, BadSignature
 from loyalty.program.setup import Setup, load
-from loyalty.rewards import fulfillment, names, queries, redeeming, wishes
+from loyalty.rewards import (
+    fulfillment,
+    names,
+    queries,
+    redeeming,
+    supplier_orders,
+    supplier_reports,
+    suppliers,
+    wishes,
+)
 from loyalty.rewards.bodies import (
     Address,
     CancelIn,
@@ -25,16 +36,21 @@ from loyalty.rewards.bodies import (
     RewardsOut,
     RewardsQuery,
     StateIn,
+    SupplierReportsIn,
+    SupplierReportsOut,
+    SuppliersOut,
     WishIn,
     WishOut,
     shown,
     told,
 )
-from loyalty.rewards.models import Redemption
+from loyalty.rewards.models import Redemption, Supplier
 from loyalty.rewards.shapes import Order
+from loyalty.rewards.supplier_reports import Report
 
 router = Router(tags=["loyalty"])
 READ, WRITE = ApiAuth("loyalty:read"), ApiAuth("loyalty:write")
+LARGEST_REPORT = 1_000_000
 
 
 def _customer(external_id: str) -> int:
@@ -179,7 +195,7 @@ def set_state(request: HttpRequest, redemption_id: int, body: StateIn) -> dict[s
 def set_address(request: HttpRequest, redemption_id: int, body: Address) -> dict[str, Any]:
     """Until it is packed."""
     _exists(redemption_id)
-    fulfillment.set_address(redemption_id, address=body.plain())
+    fulfillment.set_address(redemption_id, address=body.plain(), now=clock.now())
     return _told(redemption_id)
 
 
@@ -210,3 +226,60 @@ def clear_wish(request: HttpRequest, external_id: str, program: str | None = Non
     setup = _there(program)
     wishes.clear_wish(customer_id=_customer(external_id), setup=setup)
     return {"program": setup.key, "wish": None}
+
+
+@router.get("/loyalty/suppliers", auth=READ, response=SuppliersOut, summary="Suppliers")
+def read_suppliers(request: HttpRequest) -> dict[str, Any]:
+    """With how many of their orders are where."""
+    counts = supplier_orders.counts()
+    return {"suppliers": [_supplier(row, counts.get(row.pk, {})) for row in Supplier.objects.order_by("key")]}
+
+
+def _supplier(row: Supplier, counts: dict[str, int]) -> dict[str, Any]:
+    hook = suppliers.webhook_of(row)
+    given = ("key", "name", "state", "failures", "resting_until", "told_at", "heard_at")
+    states = {state: counts.get(state, 0) for state in ("waiting", "told", "dead")}
+    return {name: getattr(row, name) for name in given} | states | {"url": hook.url if hook else None}
+
+
+@router.put("/loyalty/suppliers/{key}", auth=WRITE, summary="Write a supplier")
+def write_supplier(request: HttpRequest, key: str, body: dict[str, Any]) -> dict[str, Any]:
+    """The same document as in a file; `kind` and `key` may be left out."""
+    return {"key": key, "status": put_document("supplier", key, body, now=clock.now()).verdict}
+
+
+@router.post("/loyalty/suppliers/{key}/retry", auth=WRITE, summary="Send what was given up again")
+def retry_supplier(request: HttpRequest, key: str) -> dict[str, int]:
+    row = Supplier.objects.filter(key=key).first()
+    if row is None:
+        raise Http404(f"There is no supplier {key!r}.")
+    return {"revived": supplier_orders.revive(now=clock.now(), supplier_id=row.pk)}
+
+
+@router.post(
+    "/loyalty/suppliers/{key}/reports", auth=None, response=SupplierReportsOut, summary="How far orders are",
+    openapi_extra={
+        "parameters": [{"in": "header", "name": HEADER, "required": True, "schema": {"type": "string"}}],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
+    },
+)  # fmt: skip
+def take_reports(request: HttpRequest, key: str) -> dict[str, Any]:
+    """For suppliers, without a key: the body `{"reports": [{"number", "state", "tracking"}]}` is signed with their
+    secret, byte for byte, and at most five minutes ago. States only move on; a report that comes again or late
+    changes nothing."""
+    if len(request.body) > LARGEST_REPORT:
+        raise ApiError(413, "More than 1 MB at once: send the reports in several parts.", [])
+    now = clock.now()
+    try:
+        supplier = supplier_reports.verified(key, request.headers.get(HEADER, ""), request.body, now=now)
+    except BadSignature as error:
+        raise ApiError(401, "The report was refused.", [Problem(HEADER, str(error))]) from None
+    try:
+        given = SupplierReportsIn.model_validate_json(request.body)
+    except ValidationError as error:
+        raise Problems(list(from_pydantic(error))) from None
+    reports = [Report(one.number, one.state, one.tracking) for one in given.reports]
+    done = supplier_reports.report(supplier, reports, now=now)
+    queue.wake()
+    refused = [{"number": number, "problem": why} for number, why in done.refused]
+    return {"applied": done.applied, "known": done.known, "refused": refused}

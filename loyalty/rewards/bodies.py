@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from ninja import Field, Schema
 from pydantic import AwareDatetime, ConfigDict
@@ -231,3 +231,44 @@ def told(row: dict[str, Any]) -> dict[str, Any]:
         "refund": row["refund_id"],
         "parts": [told(part) for part in row["parts"]],
     }
+
+
+class SupplierReportIn(Schema):
+    model_config = ConfigDict(extra="ignore")
+
+    number: int = Field(ge=1, lt=2**63, description="As in the message of the order.")
+    state: Literal["approved", "packed", "shipped", "delivered"]
+    tracking: str | None = Field(None, min_length=1, max_length=200, pattern=r"^[ -~]+$")
+
+
+class SupplierReportsIn(Schema):
+    reports: list[SupplierReportIn] = Field(min_length=1, max_length=1000)
+
+
+class SupplierRefusal(Schema):
+    number: int
+    problem: str
+
+
+class SupplierReportsOut(Schema):
+    applied: int = Field(description="Orders that came further, or got their tracking number.")
+    known: int = Field(description="What was known already, or overtaken.")
+    refused: list[SupplierRefusal] = Field(description="Do not send these again.")
+
+
+class SupplierOut(Schema):
+    key: str
+    name: str
+    state: str
+    url: str | None
+    waiting: int = Field(description="Orders still to be sent to them.")
+    told: int
+    dead: int = Field(description="Given up until somebody has them sent again.")
+    failures: int = Field(description="In a row; from 5 on the supplier rests for a while.")
+    resting_until: datetime | None
+    told_at: datetime | None
+    heard_at: datetime | None
+
+
+class SuppliersOut(Schema):
+    suppliers: list[SupplierOut]

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
-from loyalty.kit import clock
-from loyalty.kit.diagnoses import Finding, diagnosis, ok, warning
+from loyalty.kit import clock, outbound
+from loyalty.kit.diagnoses import Finding, broken, diagnosis, ok, warning
 from loyalty.kit.sql import fetch, sql
-from loyalty.rewards import board, names
+from loyalty.rewards import board, names, supplier_orders, suppliers
+from loyalty.rewards.models import Supplier
 
 WAIT_MAX = timedelta(days=7)
 
@@ -41,3 +42,33 @@ def look_at_orders() -> Iterable[Finding]:
         )
     else:
         yield ok("no redeemed reward waits for long")
+
+
+@diagnosis("suppliers", order=72)
+def look_at_suppliers() -> Iterable[Finding]:
+    """Suppliers with a webhook can be reached and were told of everything."""
+    try:
+        outbound.policy()
+    except ValueError as error:
+        yield broken(f"OUTBOUND_ALLOW: {error}", "write networks, hosts or host:port, separated by commas")
+        return
+    counts = supplier_orders.counts()
+    for supplier in Supplier.objects.order_by("key"):
+        hook = suppliers.webhook_of(supplier)
+        if hook is None:
+            continue
+        dead = counts.get(supplier.pk, {}).get("dead", 0)
+        if wrong := suppliers.secret_problem(hook):
+            yield broken(f"supplier {supplier.key}: {wrong}", "set it in the environment of the web server and workers")
+        elif why := outbound.objection(hook.url):
+            yield broken(
+                f"supplier {supplier.key}: its address {why}", "correct its document, or the settings OUTBOUND_*"
+            )
+        elif dead:
+            yield warning(
+                f"supplier {supplier.key}: {dead:,} orders were given up", "look at its page, then have them sent again"
+            )
+        elif supplier.failures >= supplier_orders.FAILURES_TO_REST:
+            yield warning(f"supplier {supplier.key} does not answer", "try it on its page; orders wait meanwhile")
+        else:
+            yield ok(f"supplier {supplier.key}")

@@ -9,9 +9,10 @@ from pydantic import BaseModel, ValidationError
 from loyalty.kit.documents import Change, kinds
 from loyalty.kit.problems import Problem, Problems, from_pydantic, with_suggestion
 from loyalty.program.models import Program
-from loyalty.rewards import operations
+from loyalty.rewards import operations, suppliers
 from loyalty.rewards.definition import CategoryDocument, RewardDocument
-from loyalty.rewards.models import Reward, RewardCategory
+from loyalty.rewards.models import Reward, RewardCategory, Supplier
+from loyalty.rewards.supplier_definition import SupplierDocument
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -37,6 +38,19 @@ class CategoryKind:
             yield operations.category_document(category)
 
 
+class SupplierKind:
+    """Who sends rewards out."""
+
+    rank = 15
+
+    def apply(self, document: dict[str, Any], *, now: datetime, declared: dict[str, set[str]]) -> Change:
+        return suppliers.save_supplier(_read(SupplierDocument, document), now=now)
+
+    def export(self) -> Iterable[dict[str, Any]]:
+        for supplier in Supplier.objects.order_by("key"):
+            yield supplier.definition
+
+
 class RewardKind:
     """Something to redeem points for. After the segments, which say who sees it."""
 
@@ -57,4 +71,5 @@ class RewardKind:
 
 
 kinds.add("reward_category", CategoryKind())
+kinds.add("supplier", SupplierKind())
 kinds.add("reward", RewardKind())

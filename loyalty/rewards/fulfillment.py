@@ -11,7 +11,7 @@ from loyalty.kit.periods import Period
 from loyalty.kit.problems import Problem, Problems
 from loyalty.kit.sql import Sql, execute, fetch, fetch_values, sql
 from loyalty.program import refunds
-from loyalty.rewards import names, stock, vouchers
+from loyalty.rewards import names, stock, supplier_orders, vouchers
 from loyalty.rewards.models import Redemption
 from loyalty.rewards.orders import check_address
 from loyalty.rewards.placing import log, tell
@@ -28,7 +28,8 @@ def advance(
 ) -> int:
     """Bring these redemptions to the state; how many came there. Those it cannot follow on stay as they are.
 
-    A bundle is delivered when its last part is; nothing leaves the house before its part in money is paid. Raises Problems for a state that is none or needs `cancel`.
+    A bundle is delivered when its last part is; nothing leaves the house before its part in money is paid.
+    Raises Problems for a state that is none or needs `cancel`.
     """
     if state not in names.STATES or state in (names.ORDERED, names.CANCELLED):
         known = ", ".join(one for one in names.STATES if one not in (names.ORDERED, names.CANCELLED))
@@ -41,8 +42,8 @@ def advance(
             " WHERE o.id = ANY({ids}::bigint[]) AND r.type <> 'bundle'"
             " AND ((r.type = 'physical' AND o.state = ANY({parcels}::text[]) AND o.address IS NOT NULL)"
             " OR (r.type <> 'physical' AND o.state = ANY({others}::text[])))"
-            " AND ({state} = 'approved' OR NOT EXISTS (SELECT FROM reward_redemption u WHERE u.id IN (o.id, o.parent_id)"
-            "   AND u.money IS NOT NULL AND u.payment IS NULL))"
+            " AND ({state} = 'approved' OR NOT EXISTS (SELECT FROM reward_redemption u"
+            " WHERE u.id IN (o.id, o.parent_id) AND u.money IS NOT NULL AND u.payment IS NULL))"
             " ORDER BY o.id FOR NO KEY UPDATE OF o)"
             " UPDATE reward_redemption o SET state = {state}, state_since = {now},"
             " tracking = coalesce({tracking}::text, o.tracking) FROM these WHERE o.id = these.id"
@@ -174,6 +175,7 @@ def _cancel(rows: Sequence[Mapping[str, Any]], *, now: datetime, reason: str | N
         )
     )
     log(ids, now=now, actor=actor)
+    supplier_orders.tell_again(ids, now=now, cancelled=True)
     tell(names.FACT_OF[names.CANCELLED], [first["id"]], now=now, refunded=points, reason=reason or "")
     if first["slot_id"]:
         stock.give_place_back(first["slot_id"], first["quantity"])
@@ -193,15 +195,16 @@ def note_payment(redemption_id: int, *, payment: str) -> bool:
 
 
 @transaction.atomic
-def set_address(redemption_id: int, *, address: Mapping[str, str]) -> None:
+def set_address(redemption_id: int, *, address: Mapping[str, str], now: datetime) -> None:
     """Say where a parcel goes, as long as it is not packed; raises Problems. Parts of a bundle go there too."""
     problems = check_address(address, wanted=True)
     if problems:
         raise Problems(problems)
     these = sql("(id = {id} OR parent_id = {id}) AND customer_id IS NOT NULL", id=redemption_id)
-    changed = execute(
+    changed = fetch(
         sql(
-            "UPDATE reward_redemption SET address = {address}::jsonb WHERE {these} AND state = ANY({early}::text[])",
+            "UPDATE reward_redemption SET address = {address}::jsonb WHERE {these} AND state = ANY({early}::text[])"
+            " RETURNING id",
             address=json.dumps(dict(address)),
             these=these,
             early=list(names.REVOCABLE),
@@ -209,6 +212,7 @@ def set_address(redemption_id: int, *, address: Mapping[str, str]) -> None:
     )
     if not changed:
         raise Problems([Problem("redemption", "is packed, delivered or cancelled already", "ask the staff")])
+    supplier_orders.tell_again([row[0] for row in changed], now=now)
 
 
 def abandon(which: Sql, *, now: datetime) -> int:
@@ -224,6 +228,7 @@ def abandon(which: Sql, *, now: datetime) -> int:
         )
     )
     log([row[0] for row in rows], now=now, actor=None)
+    supplier_orders.tell_again([row[0] for row in rows], now=now, cancelled=True)
     pieces: dict[int, int] = {}
     for _id, reward_id, quantity, _slot in rows:
         pieces[reward_id] = pieces.get(reward_id, 0) + quantity

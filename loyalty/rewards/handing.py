@@ -6,7 +6,7 @@ from django.db import transaction
 
 from loyalty.kit.problems import Problem, Problems
 from loyalty.kit.sql import fetch, sql
-from loyalty.rewards import names
+from loyalty.rewards import names, supplier_orders
 from loyalty.rewards.placing import log, tell
 
 
@@ -43,5 +43,6 @@ def hand_over(redemption_id: int, *, now: datetime, actor: str) -> bool:
         )
     )
     log(ids, now=now, actor=actor)
+    supplier_orders.tell_again(ids, now=now, cancelled=True)
     tell(names.FACT_OF[names.DELIVERED], ids, now=now)
     return True

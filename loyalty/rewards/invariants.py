@@ -80,3 +80,12 @@ invariant(
         SELECT 'wish', w.customer_id FROM wish w
             WHERE NOT EXISTS (SELECT FROM customer c WHERE c.id = w.customer_id)""",
 )
+invariant(
+    "rewards.suppliers_know_orders",
+    guarantee=23,
+    promise="suppliers are told of redemptions that are there, and those who were told everything are left alone",
+    query="""
+        SELECT t.redemption_id, t.state, t.revision, t.told FROM supplier_order t
+        WHERE NOT EXISTS (SELECT FROM reward_redemption o WHERE o.id = t.redemption_id)
+        OR (t.state = 'told') <> (t.told = t.revision)""",
+)

@@ -264,3 +264,86 @@ class Wish(models.Model):
 
     def __str__(self) -> str:
         return f"{self.customer_id}: {self.reward_id}"
+
+
+class Supplier(models.Model):
+    """Who sends rewards out; orders are pushed to its address when its document has one.
+
+    `failures` in a row, whatever the order, and until when nothing is sent because of them. What was ordered before
+    `pushed_since` went another way (as CSV) and is not sent by itself.
+    """
+
+    class State(models.TextChoices):
+        ACTIVE = "active", _("active")
+        PAUSED = "paused", _("paused")
+
+    id = models.AutoField(primary_key=True)
+    key = models.TextField(_("key"))
+    name = models.TextField(_("name"))
+    state = models.TextField(_("state"), choices=State, default=State.ACTIVE)
+    definition = models.JSONField(default=dict)
+    pushed_since = models.DateTimeField(_("sends orders since"), null=True)
+    failures = models.SmallIntegerField(_("failures in a row"), default=0, db_default=0)
+    resting_until = models.DateTimeField(_("rests until"), null=True)
+    told_at = models.DateTimeField(_("last order taken"), null=True)
+    heard_at = models.DateTimeField(_("last report"), null=True)
+    refused_at = models.DateTimeField(_("last report refused"), null=True)
+    refused_why = models.TextField(_("refused because"), null=True)
+    created_at = models.DateTimeField(_("created at"))
+    updated_at = models.DateTimeField(_("updated at"))
+
+    class Meta:
+        db_table = "supplier"
+        verbose_name = _("supplier")
+        verbose_name_plural = _("suppliers")
+        constraints = [
+            models.UniqueConstraint(fields=["key"], name="supplier_key"),
+            models.CheckConstraint(condition=Q(state__in=["active", "paused"]), name="supplier_state"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.key
+
+
+class SupplierOrder(models.Model):
+    """What a supplier knows of a redemption: `revision` counts what there was to tell, `told` is the last that arrived.
+
+    It holds nothing about the person: what is sent is read from the redemption in that moment. `lease_until` keeps
+    others away while one is sending.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("to be sent")
+        TOLD = "told", _("sent")
+        DEAD = "dead", _("given up")
+
+    redemption_id = models.BigIntegerField(_("redemption"), primary_key=True)
+    supplier = models.ForeignKey(Supplier, on_delete=models.DO_NOTHING, verbose_name=_("supplier"), db_index=False)
+    state = models.TextField(_("state"), choices=State, default=State.WAITING)
+    revision = models.SmallIntegerField(_("revision"), default=1, db_default=1)
+    told = models.SmallIntegerField(_("sent revision"), default=0, db_default=0)
+    attempts = models.SmallIntegerField(_("attempts"), default=0, db_default=0)
+    due_at = models.DateTimeField(_("next attempt"))
+    lease_until = models.DateTimeField(null=True)
+    last_at = models.DateTimeField(_("last attempt"), null=True)
+    last_status = models.SmallIntegerField(_("last answer"), null=True)
+    last_error = models.TextField(_("last error"), null=True)
+    created_at = models.DateTimeField(_("since"))
+
+    class Meta:
+        db_table = "supplier_order"
+        verbose_name = _("order at a supplier")
+        verbose_name_plural = _("orders at suppliers")
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=["waiting", "told", "dead"]), name="supplier_order_state"),
+            models.CheckConstraint(
+                condition=Q(told__gte=0, told__lte=F("revision"), attempts__gte=0), name="supplier_order_told"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["supplier", "due_at"], name="supplier_order_due", condition=Q(state="waiting")),
+            models.Index(fields=["supplier", "redemption_id"], name="supplier_order_dead", condition=Q(state="dead")),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"

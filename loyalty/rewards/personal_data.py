@@ -41,6 +41,14 @@ def erase(customer_ids: Sequence[int]) -> int:
             mine=mine,
         )
     )
+    # What a supplier answered may name whom it was for.
+    execute(
+        sql(
+            "UPDATE supplier_order SET last_error = NULL WHERE last_error IS NOT NULL"
+            " AND redemption_id IN (SELECT id FROM reward_redemption WHERE {mine})",
+            mine=mine,
+        )
+    )
     rows = execute(
         sql(
             "UPDATE reward_redemption SET customer_id = NULL, address = NULL, note = NULL, tracking = NULL,"
@@ -63,6 +71,12 @@ def export(customer_id: int) -> dict[str, list[dict[str, Any]]]:
         "reward_redemption_step": sql(
             "SELECT s.redemption_id, s.state, s.at FROM reward_redemption_step s JOIN reward_redemption o"
             " ON o.id = s.redemption_id WHERE o.customer_id = {id} ORDER BY s.id",
+            id=customer_id,
+        ),
+        "supplier_order": sql(
+            "SELECT t.redemption_id, s.name AS supplier, t.created_at, t.last_at, t.state, t.last_error"
+            " FROM supplier_order t JOIN supplier s ON s.id = t.supplier_id JOIN reward_redemption o"
+            " ON o.id = t.redemption_id WHERE o.customer_id = {id} ORDER BY t.redemption_id",
             id=customer_id,
         ),
         "reward_code": sql(
@@ -111,6 +125,16 @@ TABLES = (
         _PURPOSE,
         _("noted with each step"),
         _("you see how far it is"),
+        _("as long as you are a customer"),
+        rows=_ROWS,
+        reason=_NUMBER,
+    ),
+    Held(
+        "supplier_order",
+        _("Which of your rewards a supplier was asked to send"),
+        _PURPOSE,
+        _("noted when the order went to the supplier"),
+        _("it arrives"),
         _("as long as you are a customer"),
         rows=_ROWS,
         reason=_NUMBER,

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from loyalty.kit.chores import chore
-from loyalty.rewards import draws, stock, wishes
+from loyalty.rewards import draws, stock, supplying, wishes
 
 
 @chore("rewards.wishes", queue="triggers", every=60, order=19)
@@ -23,3 +23,9 @@ def hold_draws(*, now: datetime) -> int:
 def retire_codes(*, now: datetime) -> int:
     """Take codes out of the stock whose time is up."""
     return stock.retire_codes(now=now)
+
+
+@chore("rewards.suppliers", queue="maintenance", every=15, order=55)
+def tell_suppliers(*, now: datetime) -> int:
+    """Send suppliers their new, changed and cancelled orders."""
+    return supplying.run(now=now)

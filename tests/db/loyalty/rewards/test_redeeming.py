@@ -315,10 +315,10 @@ def test_gifts_end_with_the_stock_and_come_once() -> None:
     assert taken("mug") == 2
     first = done[people[0]]
     assert fulfillment.advance([first], state="packed", now=NOW) == 0
-    fulfillment.set_address(first, address=ADDRESS)
+    fulfillment.set_address(first, address=ADDRESS, now=NOW)
     assert fulfillment.advance([first], state="packed", now=NOW) == 1
     with pytest.raises(Problems, match="is packed, delivered or cancelled already"):
-        fulfillment.set_address(first, address=ADDRESS)
+        fulfillment.set_address(first, address=ADDRESS, now=NOW)
     assert violations() == {}
 
 
