@@ -49,8 +49,9 @@ class Kept:
     repeated: bool = False
 
 
-def sell(basket: Basket, *, setup: Setup, now: datetime) -> Sold:
-    """Book a basket whose customer is given. The same id with the same content again changes nothing.
+def sell(basket: Basket, *, setup: Setup, now: datetime, proven: bool = False) -> Sold:
+    """Book a basket whose customer is given. The same id with the same content again changes nothing. `proven`: the
+    member's PIN is not asked for.
 
     Raises Problems (Conflict: the id was used for something else, or is reserved), and then nothing is booked.
     """
@@ -62,15 +63,21 @@ def sell(basket: Basket, *, setup: Setup, now: datetime) -> Sold:
                 return found
         known = _customer(basket, now)
         if basket.plain:
-            return _book(receipt_row(basket, known.reference, {}), setup, now)
+            return _book(_with_pin(basket, known, {}), setup, now, proven=proven)
         staff = identifying.staff_card(basket.staff, known.customer_id) if basket.staff else None
         token, answer = _hold_vouchers(f"sale:{basket.id}", basket, known, now=now)
-        sold = _book(receipt_row(basket, known.reference, _off(answer)), setup, now)
+        sold = _book(_with_pin(basket, known, _off(answer)), setup, now, proven=proven)
         if sold.repeated:
             raise Conflict([_used(basket.id)])
         _redeem(token, sold.booking_id, now)
         _record(sold.booking_id, basket, known, key, content, token, answer, staff, now)
     return Sold(sold.booking_id, vouchers=answer)
+
+
+def _with_pin(basket: Basket, known: Known, off: dict[int, Decimal]) -> dict[str, Any]:
+    """The row for the ledger; rows that are kept are without the PIN."""
+    row = receipt_row(basket, known.reference, off)
+    return row | {"pin": basket.pin} if basket.pin else row
 
 
 def _customer(basket: Basket, now: datetime) -> Known:
@@ -109,8 +116,8 @@ def _used(identifier: str) -> Problem:
     return Problem("id", f"{told} was used for something else", "use a new id for a new transaction")
 
 
-def _book(row: dict[str, Any], setup: Setup, now: datetime) -> Sold:
-    done = purchases.commit(rows=[row], setup=setup, now=now)
+def _book(row: dict[str, Any], setup: Setup, now: datetime, *, proven: bool = False) -> Sold:
+    done = purchases.commit(rows=[row], setup=setup, now=now, proven=proven)
     if done.rejected:
         problems = done.rejected[0][1]
         raise (Conflict if any(one.where == "id" for one in problems) else Problems)(problems)
@@ -198,7 +205,7 @@ def reserve(basket: Basket, *, setup: Setup, now: datetime, lasts: timedelta = L
         held = [
             holds.hold(
                 setup=setup, member_id=member_id, wallet=wallet, points=points, lasts=lasts, now=now,
-                reason=f"checkout {basket.id}",
+                reason=f"checkout {basket.id}", pin=basket.pin,
             ).booking_id
             for wallet, points in spends.items()
         ]  # fmt: skip
@@ -260,7 +267,7 @@ def commit_reserved(given: Reserved, *, setup: Setup, now: datetime) -> Sold:
         basket = Basket.model_validate({**(held.basket or {}), **changes})
         known = Known(held.customer_id or 0, basket.customer or "", "reservation")
         answer = _answer_of(held.vouchers)
-        sold = _book(receipt_row(basket, known.reference, _off(answer)), setup, now)
+        sold = _book(receipt_row(basket, known.reference, _off(answer)), setup, now, proven=True)
         if sold.repeated:
             raise Conflict([_used(basket.id)])
         _redeem(held.vouchers, sold.booking_id, now)

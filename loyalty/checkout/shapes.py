@@ -50,6 +50,7 @@ class SaleOut(Outcome):
     vouchers: dict[str, Any] | None = Field(None, description="As loyalty/vouchers/validate answers.")
     vouchers_restored: bool = Field(False, description="A return after which the vouchers can be used again.")
     recommendations: list[dict[str, Any]] = []
+    pin_needed: bool = Field(False, description="Simulated only: so many points ask for the member's `pin`.")
     claim_code: str | None = Field(None, description="To print: who has it can claim the receipt.")
 
 

@@ -16,6 +16,7 @@ from loyalty.kit.problems import Problem, Problems
 from loyalty.program import holds, movements, operations, queries, sentences
 from loyalty.program.addressing import known, member_of, there
 from loyalty.program.companion_calls import router as companions
+from loyalty.program.life_calls import router as life
 from loyalty.program.models import Member
 from loyalty.program.rules import Rule
 from loyalty.program.setup import Setup, load, load_all
@@ -34,6 +35,7 @@ from loyalty.program.shapes import (
 
 router = Router(tags=["loyalty"])
 router.add_router("", companions)
+router.add_router("", life)
 READ, WRITE = ApiAuth("loyalty:read"), ApiAuth("loyalty:write")
 
 
@@ -127,8 +129,9 @@ def spend(request: HttpRequest, external_id: str, body: PointsIn) -> dict[str, A
     setup = there(body.program)
     member = member_of(external_id, setup)
     booked = movements.spend(
-        setup=setup, member_id=member.pk, wallet=body.wallet, points=body.points, reason=body.reason, now=clock.now()
-    )
+        setup=setup, member_id=member.pk, wallet=body.wallet, points=body.points, reason=body.reason, now=clock.now(),
+        pin=body.pin,
+    )  # fmt: skip
     return _moved(booked, member.pk, setup)
 
 
@@ -149,6 +152,7 @@ def hold(request: HttpRequest, external_id: str, body: HoldIn) -> dict[str, Any]
         lasts=timedelta(seconds=seconds),
         reason=body.reason,
         now=clock.now(),
+        pin=body.pin,
     )
     return _moved(booked, member.pk, setup)
 
@@ -187,6 +191,7 @@ def transfer(request: HttpRequest, external_id: str, body: TransferIn) -> dict[s
         points=body.points,
         reason=body.reason,
         now=clock.now(),
+        pin=body.pin,
     )
     return _moved(booked, member.pk, setup)
 

@@ -21,22 +21,23 @@ _ARRIVED = """FROM taken_event e JOIN event_type t ON t.id = e.type_id
     WHERE {reference} = e.properties ->> 'transaction'"""
 _REFERENCE = Sql("coalesce(b.reference, b.details -> 'properties' ->> 'transaction')")
 # The event was there before the points were, or nobody listened when it came.
-_CAME = """EXISTS (SELECT FROM booking b JOIN member m ON m.id = b.member_id JOIN event e ON e.customer_id = m.customer_id
-    WHERE b.id = l.booking_id AND e.type_id = (SELECT id FROM event_type WHERE name = l.awaits)
+_CAME = """EXISTS (SELECT FROM booking b JOIN member m ON m.id = b.member_id
+    JOIN event e ON e.customer_id = m.customer_id WHERE b.id = l.booking_id
+    AND e.type_id = (SELECT id FROM event_type WHERE name = l.awaits)
     AND {reference} = e.properties ->> 'transaction')"""
 
 
 def hold_members(setups: Sequence[Setup]) -> None:
     """Lock at once all members whom the taken events can concern, in the order of ids: programs come one by one, and
     each would take its own on top."""
-    if any(setup.awaited() for setup in setups):
+    if any(setup.awaited() for setup in setups) or _any_waits():
         query = "SELECT DISTINCT m.id FROM taken_event e JOIN member m ON m.customer_id = e.customer_id"
         membership.lock([row[0] for row in fetch(query)])
 
 
 def arrived(setup: Setup, *, now: datetime) -> int:
     """Release what waited for the events in `taken_event`; the lots. The caller has locked the members."""
-    if not setup.awaited():
+    if not setup.awaited() and not _any_waits():
         return 0
     found = sql(_ARRIVED, program=setup.id, reference=_REFERENCE)
     lots = fetch(sql("SELECT DISTINCT l.id, l.member_id {found}", found=found))
@@ -99,6 +100,11 @@ def lapse(setup: Setup, *, now: datetime, limit: int = movements.BATCH) -> int:
     return len(rows)
 
 
+def _any_waits() -> bool:
+    """Whether any lot waits, also where a document has changed since."""
+    return bool(fetch("SELECT 1 FROM lot WHERE awaits IS NOT NULL AND pending > 0 LIMIT 1"))
+
+
 def waiting() -> set[str]:
-    """The events that points wait for now, whatever the documents say today."""
+    """The events that points wait for now, whatever the documents say today. An index has just these lots."""
     return {row[0] for row in fetch("SELECT DISTINCT awaits FROM lot WHERE awaits IS NOT NULL AND pending > 0")}

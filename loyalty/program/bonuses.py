@@ -7,7 +7,7 @@ from decimal import ROUND_FLOOR, Decimal
 from loyalty.events import partitions
 from loyalty.kit.sql import fetch, fetch_values, sql
 from loyalty.program import award, membership, names, posting
-from loyalty.program.definition import Awaited, Expiry
+from loyalty.program.definition import Expiry
 from loyalty.program.models import Program
 from loyalty.program.setup import Setup, load_all
 
@@ -80,7 +80,6 @@ def add(booking_id: int, parts: Mapping[int, int], *, setup: Setup, now: datetim
         return 0
     wallet_id, settings = setup.wallet(None)
     expiry = settings.expiry if isinstance(settings.expiry, Expiry) else None
-    waits = settings.pending
     before = sql(
         _MADE,
         wallet=wallet_id,
@@ -90,8 +89,8 @@ def add(booking_id: int, parts: Mapping[int, int], *, setup: Setup, now: datetim
         parts=list(parts.values()),
         zone=setup.zone,
         pending=settings.pending_seconds,
-        awaits=waits.event if isinstance(waits, Awaited) else None,
-        lapses=isinstance(waits, Awaited) and waits.then == "reverse",
+        awaits=settings.pending.event,
+        lapses=settings.pending.lapses,
         now=now,
         booking=booking_id,
     )

@@ -186,8 +186,9 @@ def spend_together(request: HttpRequest, external_id: str, body: PointsIn) -> di
     setup = there(body.program)
     member = member_of(external_id, setup)
     booked = households.spend(
-        member_id=member.pk, wallet=body.wallet, points=body.points, setup=setup, now=clock.now(), reason=body.reason
-    )
+        member_id=member.pk, wallet=body.wallet, points=body.points, setup=setup, now=clock.now(), reason=body.reason,
+        pin=body.pin,
+    )  # fmt: skip
     queue.wake()
     shown = queries.balances(member.pk, setup=setup, now=clock.now())
     return {"booking": booked.booking_id, "points": booked.points, "balances": [Balance(**one) for one in shown]}

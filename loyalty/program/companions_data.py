@@ -9,7 +9,7 @@ from loyalty.kit.erasures import Held
 from loyalty.kit.sql import Sql, execute, fetch_values, sql
 
 _MINE = "member_id IN (SELECT id FROM member WHERE customer_id = ANY({ids}))"
-_WHOLE = ("household_member", "referral_code")
+_WHOLE = ("household_member", "referral_code", "member_pin")
 
 
 def erase(customer_ids: Sequence[int], member_ids: Sequence[int]) -> int:
@@ -45,6 +45,7 @@ def export(customer_id: int) -> dict[str, list[dict[str, Any]]]:
             mine=mine,
         ),
         "referral_code": sql("SELECT code, created_at FROM referral_code WHERE member_id IN {mine}", mine=mine),
+        "member_pin": sql("SELECT set_at FROM member_pin WHERE member_id IN {mine}", mine=mine),
         "referral": sql(
             "SELECT CASE WHEN referrer_id IN {mine} THEN 'you referred a friend' ELSE 'a friend referred you' END AS"
             " side, state, came_at, decided_at FROM referral WHERE referrer_id IN {mine} OR friend_id IN {mine}"
@@ -115,6 +116,15 @@ TABLES = (
         _("to thank you for friends who come"),
         _("made when you ask for it"),
         _("points for you and your friends"),
+        _KEPT,
+        rows=_MINE,
+    ),
+    Held(
+        "member_pin",
+        _("That you have a PIN, as a hash from which nobody reads it"),
+        _("to let nobody but you spend your points"),
+        _("chosen by you"),
+        _("your points are safe when your card is lost"),
         _KEPT,
         rows=_MINE,
     ),

@@ -9,10 +9,9 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    Discriminator,
     Field,
-    Tag,
     field_serializer,
+    model_serializer,
     model_validator,
 )
 
@@ -104,25 +103,45 @@ class Expiry(Strict):
         return self.months < SHORTEST_MONTHS or (self.months == SHORTEST_MONTHS and self.until != "year")
 
 
-class Awaited(Strict):
-    """Points wait for an `event` of the timeline that names their purchase (`transaction`), for example `delivered`.
-    Without it, `within` decides: they are released then, or taken back (`reverse`).
+class Pending(Strict):
+    """How long points wait before they can be used: a plain period, or until an `event` of the timeline that names
+    their purchase (`transaction`), for example `delivered`. Without it `within` decides: they are released then, or
+    taken back (`reverse`).
     """
 
-    event: Annotated[str, Field(pattern=r"^[a-z0-9_.:-]{1,100}$")]
-    within: Elapsed = "30d"
+    event: Annotated[str | None, Field(pattern=r"^[a-z0-9_.:-]{1,100}$")] = None
+    within: Elapsed = "0s"
     then: Literal["release", "reverse"] = "release"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            if value and not value.get("event"):
+                raise ValueError("event: is missing; for a plain waiting time write for example 14d")
+            # Without anything it is made in code: no waiting.
+            return {"within": "30d", **value} if value else value
+        return value if isinstance(value, Pending) else {"within": _elapsed(value)}
 
-Pending = Annotated[
-    Annotated[Elapsed, Tag("period")] | Annotated[Awaited, Tag("awaited")],
-    Discriminator(lambda value: "awaited" if isinstance(value, dict | Awaited) else "period"),
-]
+    def plain(self) -> Any:
+        """A plain period as such."""
+        return super().plain() if self.event else self.within
 
+    @model_serializer
+    def _short_form(self) -> Any:
+        return {"event": self.event, "within": self.within, "then": self.then} if self.event else self.within
 
-def pending_seconds(pending: str | Awaited) -> int:
-    """How long points wait at most."""
-    return Period.parse(pending.within if isinstance(pending, Awaited) else pending).seconds or 0
+    @property
+    def seconds(self) -> int:
+        return Period.parse(self.within).seconds or 0
+
+    @property
+    def lapses(self) -> bool:
+        """Whether points are taken back that nothing released."""
+        return self.event is not None and self.then == "reverse"
+
+    def __str__(self) -> str:
+        return self.within
 
 
 class WalletSettings(Strict):
@@ -134,7 +153,7 @@ class WalletSettings(Strict):
 
     key: str = Field(pattern=KEY.pattern)
     name: Names = {}
-    pending: Pending = "0s"
+    pending: Pending = Pending()
     expiry: Expiry | Literal["never"] = Expiry()
     spendable: bool = True
     negative: Literal["owe", "forgive"] = "owe"
@@ -143,7 +162,7 @@ class WalletSettings(Strict):
 
     @property
     def pending_seconds(self) -> int:
-        return pending_seconds(self.pending)
+        return self.pending.seconds
 
 
 class TierSettings(Strict):

@@ -7,7 +7,7 @@ from django.db import transaction
 from loyalty.events import partitions
 from loyalty.kit.problems import Problem, Problems
 from loyalty.kit.sql import Sql, execute, fetch, sql
-from loyalty.program import membership, movements, names, posting
+from loyalty.program import membership, movements, names, posting, step_up
 from loyalty.program.setup import Setup
 
 LONGEST_HOLD = timedelta(days=30)
@@ -15,14 +15,16 @@ LONGEST_HOLD = timedelta(days=30)
 
 def hold(
     *, setup: Setup, member_id: int, wallet: str | None, points: int, lasts: timedelta, now: datetime,
-    reason: str | None = None,
+    reason: str | None = None, pin: str | None = None,
 ) -> movements.Booked:  # fmt: skip
-    """Lock points for a while, so that nothing else takes them; raises Problems when there are too few."""
+    """Lock points for a while, so that nothing else takes them; raises Problems when there are too few, or the PIN is
+    missing or wrong."""
     wallet_id, settings = setup.wallet(wallet)
     if not settings.spendable:
         raise Problems([Problem("wallet", f"{settings.key} is no wallet to pay with")])
     if not timedelta(0) < lasts <= LONGEST_HOLD:
         raise Problems([Problem("lasts", "must be more than nothing and at most 30 days")])
+    step_up.check(member_id, pin, setup=setup, points=points)
     with transaction.atomic():
         movements.begin(member_id, now=now)
         booking_id = posting.new_booking(names.LOCK, program_id=setup.id, member_id=member_id, now=now, reason=reason)

@@ -9,7 +9,7 @@ from django.db import transaction
 from loyalty.events import partitions
 from loyalty.kit.problems import Problem, Problems
 from loyalty.kit.sql import fetch, fetch_values, sql
-from loyalty.program import membership, names, posting
+from loyalty.program import membership, names, posting, step_up
 from loyalty.program.companions import Household, HouseholdMember
 from loyalty.program.movements import Booked
 from loyalty.program.setup import Setup
@@ -93,8 +93,9 @@ def shares(household_id: int, wallet_id: int) -> list[Share]:
 
 
 def spend(
-    *, member_id: int, wallet: str | None, points: int, setup: Setup, now: datetime, reason: str | None = None
-) -> Booked:
+    *, member_id: int, wallet: str | None, points: int, setup: Setup, now: datetime,
+    reason: str | None = None, pin: str | None = None,
+) -> Booked:  # fmt: skip
     """Take points of the household: the spender's own first, then the others' in the order they joined.
 
     Children do not spend. Who is not the owner takes at most `monthly_limit` of the others' points in a calendar month.
@@ -104,6 +105,7 @@ def spend(
     wallet_id, settings = setup.wallet(wallet)
     if not settings.spendable:
         raise Problems([Problem("wallet", f"{settings.key} is no wallet to pay with")])
+    step_up.check(member_id, pin, setup=setup, points=points)
     with transaction.atomic():
         partitions.ensure(now, now)
         mine = HouseholdMember.objects.filter(member_id=member_id).first()

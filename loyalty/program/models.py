@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from loyalty.program import companions  # noqa: F401 - tables that Django finds through this module
+from loyalty.program import companions, life  # noqa: F401 - tables that Django finds through this module
 from loyalty.program.names import KINDS
 
 

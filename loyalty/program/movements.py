@@ -14,7 +14,7 @@ from django.db import transaction
 from loyalty.events import partitions
 from loyalty.kit.problems import Problem, Problems
 from loyalty.kit.sql import Sql, execute, fetch, sql
-from loyalty.program import award, membership, names, posting, tiering
+from loyalty.program import award, membership, names, posting, step_up, tiering
 from loyalty.program.definition import Expiry
 from loyalty.program.setup import Setup
 
@@ -150,12 +150,13 @@ def take(booking_id: int, member_id: int, wallet_id: int, points: int, account: 
 
 def spend(
     *, setup: Setup, member_id: int, wallet: str | None, points: int, now: datetime,
-    reason: str | None = None, actor: str | None = None,
+    reason: str | None = None, actor: str | None = None, pin: str | None = None,
 ) -> Booked:  # fmt: skip
-    """Take points for something; raises Problems when there are too few."""
+    """Take points for something; raises Problems when there are too few, or the PIN is missing or wrong."""
     wallet_id, settings = setup.wallet(wallet)
     if not settings.spendable:
         raise Problems([Problem("wallet", f"{settings.key} is no wallet to pay with")])
+    step_up.check(member_id, pin, setup=setup, points=points)
     with transaction.atomic():
         begin(member_id, now=now)
         booking_id = posting.new_booking(
@@ -167,10 +168,10 @@ def spend(
 
 def transfer(
     *, setup: Setup, giver_id: int, taker_id: int, wallet: str | None, points: int, now: datetime,
-    reason: str | None = None,
+    reason: str | None = None, pin: str | None = None,
 ) -> Booked:  # fmt: skip
     """Hand points to another member; they keep their dates. Raises Problems: too few, or over the wallet's limit a
-    day."""
+    day, or the PIN of the giver is missing or wrong."""
     wallet_id, settings = setup.wallet(wallet)
     problems = []
     if giver_id == taker_id:
@@ -179,6 +180,7 @@ def transfer(
         problems.append(Problem("wallet", f"points of {settings.key} cannot be handed on", "set transfer_limit first"))
     if problems:
         raise Problems(problems)
+    step_up.check(giver_id, pin, setup=setup, transfer=True)
     with transaction.atomic():
         partitions.ensure(now, now)
         states = membership.lock([giver_id, taker_id])

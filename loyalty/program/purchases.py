@@ -16,7 +16,7 @@ from loyalty.customers import queries as customers
 from loyalty.events import facts, partitions
 from loyalty.kit.problems import Problem
 from loyalty.kit.sql import Sql, execute, fetch, sql
-from loyalty.program import award, membership, movements, names, posting, tiering
+from loyalty.program import award, membership, movements, names, posting, step_up, tiering
 from loyalty.program.receipts import SOURCE, Receipt, key_of, late_or_early, read, rounds
 from loyalty.program.rules import Rule
 from loyalty.program.setup import Setup
@@ -55,11 +55,11 @@ class _Row:
     booking_id: int | None = None
 
 
-def commit(*, rows: Sequence[object], setup: Setup, now: datetime) -> Committed:
+def commit(*, rows: Sequence[object], setup: Setup, now: datetime, proven: bool = False) -> Committed:
     """Book purchases: take the points paid with, give those earned. The good rows are booked, the bad ones told.
 
     `rows` are as the API takes them (`receipts.Receipt`). The same id with the same content again is no second
-    purchase; with another content it is refused.
+    purchase; with another content it is refused. `proven`: the members' PINs were asked for before.
     """
     problems: dict[int, list[Problem]] = {}
     found: list[_Row] = []
@@ -87,6 +87,7 @@ def commit(*, rows: Sequence[object], setup: Setup, now: datetime) -> Committed:
                     problems[one.place] = [membership.unfit(state)]
             found = [one for one in found if one.place not in problems]
             found = _new(found, problems, repeated, bookings)
+            found = found if proven else _proven(found, setup, problems)
             turns = rounds([one.member_id for one in found], [one.receipt.occurred_at or now for one in found])
             for turn in turns:
                 _book([found[place] for place in turn], setup, problems, now)
@@ -214,6 +215,16 @@ def _book(rows: list[_Row], setup: Setup, problems: dict[int, list[Problem]], no
     movements.prolong(setup, members, now=now)
     posting.settle_debts(members, program_id=setup.id, now=now)
     tiering.retier(setup, now=now, member_ids=members)
+
+
+def _proven(rows: list[_Row], setup: Setup, problems: dict[int, list[Problem]]) -> list[_Row]:
+    """Those rows whose member may pay with so many points: with the right PIN where the program asks for one."""
+    paying = [
+        step_up.Asked(one.place, one.member_id, sum(one.spends.values()), one.receipt.pin) for one in rows if one.spends
+    ]
+    if refused := step_up.refusals(paying, setup=setup):
+        problems |= {place: [problem] for place, problem in refused.items()}
+    return [one for one in rows if one.place not in refused]
 
 
 def _solvent(rows: list[_Row], problems: dict[int, list[Problem]]) -> list[_Row]:

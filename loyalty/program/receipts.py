@@ -94,6 +94,8 @@ class Receipt(BaseModel):
     store: Text | None = None
     channel: Text | None = None
     spend: Count | dict[Text, Count] | None = None
+    # Never written down with what is kept of a receipt.
+    pin: Text | None = Field(None, exclude=True, repr=False, description="Of the member, where paying asks for it.")
 
     @model_validator(mode="after")
     def _whole(self) -> "Receipt":

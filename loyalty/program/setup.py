@@ -8,14 +8,7 @@ from django.conf import settings
 
 from loyalty.kit.problems import Problem, Problems
 from loyalty.program import names
-from loyalty.program.definition import (
-    Awaited,
-    Expiry,
-    ProgramDocument,
-    RuleDocument,
-    WalletSettings,
-    pending_seconds,
-)
+from loyalty.program.definition import Expiry, ProgramDocument, RuleDocument, WalletSettings
 from loyalty.program.earning_part import EarningPart
 from loyalty.program.models import EarningRule, Program, Tier, Wallet
 from loyalty.program.rules import Rule, in_order, read
@@ -66,7 +59,7 @@ class Setup:
 
     def awaited(self) -> set[str]:
         """Names of the events that points wait for."""
-        waits = {one.pending.event for one in self.document.wallets if isinstance(one.pending, Awaited)}
+        waits = {one.pending.event for one in self.document.wallets if one.pending.event}
         return waits | {rule.awaits for rule in self.rules if rule.awaits}
 
 
@@ -125,8 +118,6 @@ def prepared(
     pending = document.pending or wallet.pending
     expiry = given if isinstance(given, Expiry) else None
     return Rule(
-        rule_id, wallet_id, document, part, parameters, pending_seconds(pending), expiry,
-        awaits=pending.event if isinstance(pending, Awaited) else None,
-        lapses=isinstance(pending, Awaited) and pending.then == "reverse",
-        worth=wallet.value, protected=setup.document.protect_margin,
+        rule_id, wallet_id, document, part, parameters, pending.seconds, expiry,
+        awaits=pending.event, lapses=pending.lapses, worth=wallet.value, protected=setup.document.protect_margin,
     )  # fmt: skip

@@ -101,6 +101,7 @@ class PointsIn(Schema):
     wallet: Text | None = None
     program: Text | None = None
     reason: Annotated[str, AfterValidator(storable)] | None = Field(None, max_length=500)
+    pin: str | None = Field(None, max_length=20, description="Of the member, where the program asks for it.")
 
 
 class PointsOut(Schema):

@@ -124,6 +124,7 @@ def redeem(request: HttpRequest, body: RedemptionIn) -> dict[str, Any]:
     order = Order(
         body.reward, quantity=body.quantity, price=body.price, identifier=body.id, slot=body.slot,
         address=body.address.plain() if body.address else None, payment=body.payment, note=body.note,
+        pin=body.pin,
     )  # fmt: skip
     try:
         done = redeeming.redeem(order, customer_id=customer_id, setup=setup, now=clock.now())

@@ -120,6 +120,7 @@ class RedemptionIn(Schema):
     slot: AwareDatetime | None = None
     payment: str | None = Field(None, max_length=200, description="The reference of the payment of the money part.")
     note: str | None = Field(None, max_length=500)
+    pin: str | None = Field(None, max_length=20, description="Of the member, where so many points ask for it.")
     program: str | None = None
 
 

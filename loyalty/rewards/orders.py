@@ -24,7 +24,7 @@ def key_of(identifier: str) -> UUID:
 
 def content_of(order: Order, customer_id: int) -> UUID:
     """The hash of what was ordered by whom, to tell a repetition from a second order under the same id."""
-    said = {name: value for name, value in asdict(order).items() if name != "identifier"}
+    said = {name: value for name, value in asdict(order).items() if name not in ("identifier", "pin")}
     if not order.pay_later:
         del said["pay_later"]  # the hashes of earlier orders do not know it
     text = json.dumps({**said, "customer": customer_id}, sort_keys=True, default=str)

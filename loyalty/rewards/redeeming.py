@@ -57,7 +57,7 @@ def redeem(
     if points:
         booking_id = movements.spend(
             setup=setup, member_id=member_id, wallet=wallet.key, points=points, now=now,
-            reason=f"reward {reward.row.key}", actor=actor,
+            reason=f"reward {reward.row.key}", actor=actor, pin=order.pin,
         ).booking_id  # fmt: skip
     row = Row(
         customer_id, order.quantity, points, wallet_id,

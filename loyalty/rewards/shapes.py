@@ -10,7 +10,7 @@ from uuid import UUID
 class Order:
     """What a customer wants. `price` is the place of the price among the reward's prices; `slot` the hour of a service
     or an event; `payment` the reference under which the money part was paid; `identifier` the caller's own id, with
-    which the same order sent again is one order.
+    which the same order sent again is one order; `pin` the member's, where so many points ask for it.
     """
 
     reward: str
@@ -22,6 +22,7 @@ class Order:
     payment: str | None = None
     note: str | None = None
     pay_later: bool = False
+    pin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

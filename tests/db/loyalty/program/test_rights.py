@@ -29,7 +29,7 @@ def test_a_forgotten_person_leaves_bookings_without_a_name() -> None:
     operations.request_adjustment(
         member_id=member_of("anna"), wallet=None, points=1, reason="canary-6", by="canary-7", setup=setup, now=NOW
     )
-    assert [len(rows) for rows in export(anna).values()] == [1, 2, 2, 1, 2, 0, 1, 0, 0, 0, 0, 0]
+    assert [len(rows) for rows in export(anna).values()] == [1, 2, 2, 1, 2, 0, 1, 0, 0, 0, 0, 0, 0]
     erase_customers(customer_ids=[anna])
     for table in ("member", "booking", "entry", "lot", "points_adjustment", "event"):
         assert fetch(f"SELECT count(*) FROM {table} t WHERE t::text LIKE '%%canary%%'") == [(0,)]
