@@ -302,6 +302,7 @@ SIDEBAR = [
             ("admin:play_challenge_changelist", _("Challenges"), "flag", "play.view_challenge"),
             ("admin:play_stampcard_changelist", _("Stamp cards"), "approval", "play.view_stampcard"),
             ("admin:play_game_changelist", _("Games"), "casino", "play.view_game"),
+            ("admin:play_leaderboard_changelist", _("Leaderboards"), "leaderboard", "play.view_leaderboard"),
             ("admin:play_badge_changelist", _("Badges"), "workspace_premium", "play.view_badge"),
             ("admin:play_award_changelist", _("Prizes won"), "celebration", "play.view_award"),
         ],
