@@ -30,6 +30,7 @@ _COLUMNS = (
 
 
 _NAMES = tuple(name for name, _ in _COLUMNS)
+_encode = json.JSONEncoder(default=str, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class _Row:
 
     place: int
     receipt: Receipt
-    lines: list[dict[str, Any]]
+    lines: str
     member_id: int = 0
     spends: dict[int, int] = field(default_factory=dict)
     key: Any = None
@@ -71,7 +72,7 @@ def commit(*, rows: Sequence[object], setup: Setup, now: datetime, proven: bool 
         if wrong:
             problems[place] = wrong
         else:
-            lines = receipt.lines()
+            lines = _encode(receipt.lines())
             key, content = key_of(SOURCE, receipt.id), receipt.content(lines)
             found.append(_Row(place, receipt, lines, spends=spends, key=key, content=content))
     bookings: list[int | None] = [None] * len(rows)
@@ -251,15 +252,16 @@ def _solvent(rows: list[_Row], problems: dict[int, list[Problem]]) -> list[_Row]
 
 
 def insert_bookings(values: Sequence[tuple[Any, ...]], *, program_id: int, now: datetime) -> dict[Any, int]:
-    """Insert bookings (values in the order of `_COLUMNS`); ids by key. A key that another session took is missing."""
+    """Insert bookings (values in the order of `_COLUMNS`, lines as a list or as its JSON text); ids by key. A key that
+    another session took is missing."""
     if not values:
         return {}
     # One JSON text: arrays of texts would cost ten times as much to write, a quote at a time.
-    told = json.dumps([dict(zip(_NAMES, row, strict=True)) for row in values], default=str)
+    told = f"[{','.join(map(_told, values))}]"
     rows = fetch(
         sql(
             "INSERT INTO booking (program_id, recorded_at, {columns})"
-            " SELECT {program}, {now}, b.* FROM jsonb_to_recordset({told}::jsonb) AS b ({typed})"
+            " SELECT {program}, {now}, b.* FROM json_to_recordset({told}::json) AS b ({typed})"
             " ON CONFLICT (key_digest) DO NOTHING RETURNING key_digest, id",
             columns=Sql(", ".join(_NAMES)),
             program=program_id,
@@ -269,6 +271,15 @@ def insert_bookings(values: Sequence[tuple[Any, ...]], *, program_id: int, now: 
         )
     )
     return dict(rows)
+
+
+def _told(row: tuple[Any, ...]) -> str:
+    given = {name: value for name, value in zip(_NAMES, row, strict=True) if value is not None}
+    lines = given.pop("lines", None)
+    text = _encode(given)
+    if lines is None:
+        return text
+    return f'{text[:-1]},"lines":{lines if isinstance(lines, str) else _encode(lines)}}}'
 
 
 def earn(booking_ids: Sequence[int], kind: str, *, setup: Setup, now: datetime) -> int:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
+from functools import cached_property
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -69,7 +70,7 @@ class Item(BaseModel):
             raise ValueError("give either amount (of the whole line) or price (of a piece)")
         return self
 
-    @property
+    @cached_property
     def gross(self) -> Decimal:
         """What the whole line cost."""
         if self.amount is not None:
@@ -105,45 +106,47 @@ class Receipt(BaseModel):
             raise ValueError('customer: name one identity, for example {"card": "..."}')
         return self
 
-    @property
+    @cached_property
     def total(self) -> Decimal:
         """What was paid."""
         return sum((item.gross for item in self.items), Decimal(0)) if self.amount is None else self.amount
 
-    def content(self, lines: Sequence[Mapping[str, Any]]) -> UUID:
+    def content(self, lines: str) -> UUID:
         """The hash of what was said beside the id, to tell a repetition from a second purchase under the same id."""
         rest = (self.customer, self.occurred_at, self.currency, self.total, self.net_amount, self.margin)
-        text = repr((rest, self.store, self.channel, self.spend, [tuple(line.values()) for line in lines]))
-        return UUID(hashlib.md5(text.encode(), usedforsecurity=False).hexdigest())
+        return _digest(repr((rest, self.store, self.channel, self.spend, lines)))
 
     def lines(self) -> list[dict[str, Any]]:
         """The lines as they are kept. A discount on the whole receipt is spread over them; costs beside them (sending)
         earn nothing."""
         if not self.items:
-            return [
-                {
-                    "no": 1,
-                    "quantity": "1",
-                    "gross": str(self.total),
-                    "net": _text(self.net_amount),
-                    "margin": _text(self.margin),
-                }
-            ]
-        gross = spread(self.total, [item.gross for item in self.items])
-        return [
-            {
-                "no": number,
-                "sku": item.sku,
-                "category": item.category,
-                "brand": item.brand,
-                "labels": item.labels or None,
-                "quantity": str(item.quantity),
-                "gross": str(amount),
-                "net": _text(item.net_amount),
-                "margin": _text(item.margin),
-            }
-            for number, (item, amount) in enumerate(zip(self.items, gross, strict=True), 1)
-        ]
+            return [_line(1, Decimal(1), self.total, net=self.net_amount, margin=self.margin)]
+        gross = [item.gross for item in self.items]
+        found = []
+        for number, (item, amount) in enumerate(zip(self.items, spread(self.total, gross), strict=True), 1):
+            line = _line(number, item.quantity, amount, net=item.net_amount, margin=item.margin)
+            # Said even when unknown: it tells a receipt with lines from one without.
+            line["sku"] = item.sku
+            if item.category is not None:
+                line["category"] = item.category
+            if item.brand is not None:
+                line["brand"] = item.brand
+            if item.labels:
+                line["labels"] = item.labels
+            found.append(line)
+        return found
+
+
+def _line(
+    number: int, quantity: Decimal, gross: Decimal, *, net: Decimal | None, margin: Decimal | None
+) -> dict[str, Any]:
+    """A line as it is kept: what is not known is left out."""
+    line = {"no": number, "quantity": str(quantity), "gross": str(gross)}
+    if net is not None:
+        line["net"] = str(net)
+    if margin is not None:
+        line["margin"] = str(margin)
+    return line
 
 
 def spread(total: Decimal, parts: Sequence[Decimal]) -> list[Decimal]:
@@ -219,13 +222,16 @@ def late_or_early(at: datetime | None, now: datetime) -> list[Problem]:
 
 def key_of(source: str, identifier: str) -> UUID:
     """The hash under which a caller's own id is remembered."""
-    return UUID(hashlib.md5(f"{source}:{identifier}".encode(), usedforsecurity=False).hexdigest())
+    return _digest(f"{source}:{identifier}")
 
 
 def content_of(one: BaseModel) -> UUID:
     """The hash of what was said, to tell a repetition from a second thing under the same id."""
-    text = one.model_dump_json(exclude={"id"}, exclude_none=True)
-    return UUID(hashlib.md5(text.encode(), usedforsecurity=False).hexdigest())
+    return _digest(one.model_dump_json(exclude={"id"}, exclude_none=True))
+
+
+def _digest(text: str) -> UUID:
+    return UUID(bytes=hashlib.md5(text.encode(), usedforsecurity=False).digest())
 
 
 def rounds(members: Sequence[int], order: Sequence[datetime]) -> list[list[int]]:
@@ -239,10 +245,6 @@ def rounds(members: Sequence[int], order: Sequence[datetime]) -> list[list[int]]
             found.append([])
         found[turn].append(place)
     return found
-
-
-def _text(value: Decimal | None) -> str | None:
-    return None if value is None else str(value)
 
 
 def plain(row: Mapping[str, Any]) -> dict[str, Any]:
