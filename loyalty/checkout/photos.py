@@ -110,9 +110,12 @@ def book(
         raise Problems([Problem("day", f"is not within the last {OLDEST.days} days", "look at the day again")])
     kept = unmatched.by_number(number, day=day, amount=amount, setup=setup, store=store)
     if kept is not None:
-        booking_id = unmatched.claim(
+        claimed = unmatched.claim(
             customer_id=photo.customer_id, reference=reference, setup=setup, now=now, actor=by, code=kept.code
-        ).booking_id
+        )  # fmt: skip
+        if claimed.repeated:
+            raise Problems([Problem("number", "is a receipt that was booked already", "refuse the photo")])
+        booking_id = claimed.booking_id
     else:
         _not_booked(number, day, setup)
         row = {

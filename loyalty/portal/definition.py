@@ -1,7 +1,7 @@
 """Pure: what the document of kind `portal` says: how the member portal presents itself, and who runs it."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -49,7 +49,9 @@ class PortalDocument(BaseModel):
     """How the portal presents itself. `offers_text` is what people agree to who want offers by email.
 
     `terms_version` is kept with every joining; change it with the terms. `accent` is made lighter or darker where it
-    could not be read.
+    could not be read. `receipt_photos`: members may send photos of receipts. `pay`: how the part in money of a reward
+    is paid; without any, at the till only. `forget_after`: days after which people are forgotten who asked to join and
+    never confirmed, counted from the end of their link.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -68,6 +70,11 @@ class PortalDocument(BaseModel):
     email: Annotated[str, AfterValidator(_mail)] = ""
     phone: Annotated[str, Field(max_length=50, pattern=r"^[0-9 +()/.-]*$")] = ""
     accent: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] = "#1d4ed8"
+    receipt_photos: bool = False
+    pay: Annotated[list[Literal["counter", "invoice"]], Field(max_length=2)] = Field(
+        default_factory=lambda: ["counter"]
+    )
+    forget_after: Annotated[int, Field(ge=1, le=365)] = 30
 
     def as_document(self) -> dict[str, Any]:
         """The document that `apply` would take unchanged."""

@@ -1,6 +1,5 @@
 """The pages of a member: the first page, points, the sections, messages, data, leaving, and what is written for all."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -13,7 +12,7 @@ from loyalty.portal import colors, operations, queries, wording
 from loyalty.portal.answers import back, page, program_of
 from loyalty.portal.entrance_pages import front
 from loyalty.portal.look import look
-from loyalty.portal.section import Refused, Section, sections, shown
+from loyalty.portal.section import Receiver, Refused, Section, sections, shown
 from loyalty.portal.texts import localized
 from loyalty.portal.visit import Visitor, signed_in, visitor_of
 from loyalty.program import queries as program
@@ -117,17 +116,20 @@ def section(request: HttpRequest, visitor: Visitor, key: str) -> HttpResponse:
     """One feature: its page, or what one of its buttons does."""
     found = _section(key, visitor)
     if request.method == "POST":
-        said, wrong = _acted(found, visitor, request.POST.dict())
+        said, wrong = _acted(found, visitor, request)
         return back(request, "member-section", said, wrong=wrong, key=key)
     context = found.page(visitor, request.GET.dict())
     return page(request, f"{key}.html", {"title": found.title(), **context}, visitor=visitor, at=key)
 
 
-def _acted(found: Section, visitor: Visitor, data: Mapping[str, str]) -> tuple[str, bool]:
+def _acted(found: Section, visitor: Visitor, request: HttpRequest) -> tuple[str, bool]:
     allowed = ("active", "left") if found.after_leaving else ("active",)
     if visitor.member is None or visitor.member.state not in allowed:
         return _("Your membership rests, so this cannot be done now."), True
+    data = request.POST.dict()
     try:
+        if request.FILES and isinstance(found, Receiver):
+            return found.upload(visitor, data, request.FILES.dict()), False
         return found.act(visitor, data), False
     except Refused as refused:
         return str(refused), True

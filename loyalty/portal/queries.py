@@ -30,7 +30,7 @@ class Movement:
     points: int
     waiting: bool
     reference: str | None
-    store: str | None
+    store: Any
     amount: Any
     currency: str | None
     rules: list[Any]
@@ -48,19 +48,21 @@ def movements(member_id: int, *, before: int | None = None, limit: int = PAGE) -
         sql(
             "WITH mine AS (SELECT e.booking_id, e.wallet_id, sum(CASE WHEN e.to_account = ANY({mine}) THEN e.amount"
             "   ELSE 0 END - CASE WHEN e.from_account = ANY({mine}) THEN e.amount ELSE 0 END)::bigint AS points,"
-            "   bool_or(e.to_account = {pending}) AS waiting, min(e.at) AS at,"
+            "   bool_or(e.to_account = {pending} AND l.pending > 0) AS waiting, min(e.at) AS at,"
             "   array_agg(DISTINCT l.rule_id) FILTER (WHERE l.booking_id = e.booking_id) AS rule_ids"
             "   FROM entry e LEFT JOIN lot l ON l.id = e.lot_id"
             "   WHERE e.member_id = {member} AND ({before}::bigint IS NULL OR e.booking_id < {before}::bigint)"
             "   GROUP BY 1, 2), shown AS ("
             "   SELECT * FROM mine WHERE points <> 0 ORDER BY booking_id DESC, wallet_id LIMIT {limit})"
             " SELECT s.booking_id, coalesce(b.occurred_at, s.at) AS at, b.kind, w.key AS wallet, s.points, s.waiting,"
-            " b.reference, b.store, b.amount, b.currency, b.details ->> 'reason' AS reason,"
+            " b.reference, coalesce(st.name, to_jsonb(b.store)) AS store, b.amount, b.currency,"
+            " b.details ->> 'reason' AS reason,"
             " (SELECT r.name FROM reward_redemption o JOIN reward r ON r.id = o.reward_id"
             "   WHERE o.booking_id = s.booking_id) AS reward,"
             " coalesce((SELECT jsonb_agg(r.name ORDER BY r.id) FROM earning_rule r WHERE r.id = ANY(s.rule_ids)), '[]')"
             " AS rules"
             " FROM shown s JOIN booking b ON b.id = s.booking_id JOIN wallet w ON w.id = s.wallet_id"
+            " LEFT JOIN store st ON st.key = b.store AND st.name <> '{{}}'"
             " ORDER BY s.booking_id DESC, w.position",
             mine=MINE,
             pending=names.PENDING,

@@ -5,7 +5,7 @@ A section whose feature has nothing for this program says so by `available`, and
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from loyalty.kit.registry import Registry
 from loyalty.portal.visit import Visitor
@@ -53,6 +53,15 @@ class Section(Protocol):
 
     def act(self, visitor: Visitor, data: Mapping[str, str]) -> str:
         """Do what a button of the page asked for; what was done as a sentence. Raises Refused or Problems."""
+        ...
+
+
+@runtime_checkable
+class Receiver(Protocol):
+    """A section whose buttons may bring files."""
+
+    def upload(self, visitor: Visitor, data: Mapping[str, str], files: Mapping[str, Any]) -> str:
+        """As `act`, with the uploaded files by field."""
         ...
 
 

@@ -34,3 +34,8 @@ def moment(value: datetime) -> str:
 def last_day(end: datetime) -> str:
     """The last day before something ends: what ends at midnight ends with the day before."""
     return day(end - timedelta(seconds=1))
+
+
+def amount_of(value: Any, currency: str | None) -> str:
+    """Money, with the separators of the language."""
+    return f"{number_format(value, 2, use_l10n=True, force_grouping=True)} {currency or ''}".strip()

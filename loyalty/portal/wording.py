@@ -46,13 +46,16 @@ def line(one: Movement, setup: Setup) -> Line:
         "forfeit": _("Expired"),
     }
     rules = [localized(rule, "") for rule in one.rules]
-    details = [one.store or "", _money(one.amount, one.currency) if one.kind in ("purchase", "return", "void") else ""]
+    details = [
+        _place(one.store),
+        _money(one.amount, one.currency) if one.kind in ("purchase", "return", "void") else "",
+    ]
     if one.kind in ("event", "occasion"):
         details += rules
     if one.reward:
         details.append(localized(one.reward, ""))
     elif one.kind in ("adjust", "spend", "occasion"):
-        details.append(one.reason or "")
+        details.append(_reason(one.reason or ""))
     if one.waiting and one.points > 0:
         details.append(_("waiting to be released"))
     return Line(
@@ -63,6 +66,17 @@ def line(one: Movement, setup: Setup) -> Line:
         "plus" if one.points > 0 else "minus",
         unit(setup, one.wallet),
     )
+
+
+def _reason(reason: str) -> str:
+    """What people wrote, as they wrote it; what the system noted for itself in words, or not at all."""
+    known = {"prize": _("Prize"), "offer": _("Offer"), "Membership": _("Membership")}
+    return "" if reason.startswith(("reward ", "checkout ", "flow ")) else known.get(reason, reason)
+
+
+def _place(store: Any) -> str:
+    """The name of a store; of one that nobody described what the till calls it."""
+    return localized(store, "") if isinstance(store, dict) else store or ""
 
 
 def _money(amount: Decimal | str | float | None, currency: str | None) -> str:

@@ -1,6 +1,6 @@
 """Rewards: the shop in the order that fits the member, the wish, and what was redeemed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -9,13 +9,15 @@ from django.http import Http404
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from loyalty.checkout import dues
 from loyalty.kit.problems import Problems
 from loyalty.portal.section import Refused, Tile, sections
-from loyalty.portal.texts import day, localized, moment, number
+from loyalty.portal.texts import amount_of, day, localized, moment, number
 from loyalty.portal.visit import Visitor
 from loyalty.portal.wording import to_go, unit
 from loyalty.program.setup import Setup
 from loyalty.rewards import fulfillment, names, queries, redeeming, wishes, wording
+from loyalty.rewards.definition import Price
 from loyalty.rewards.models import Redemption, Reward
 from loyalty.rewards.orders import ADDRESS, NEEDED
 from loyalty.rewards.queries import Offered
@@ -70,10 +72,10 @@ class Rewards:
         rows, _more = queries.redemptions(customer_id=visitor.customer_id, program_id=setup.id, limit=LATEST)
         return {
             "one": None,
-            "items": [_shown(item, setup) for item in offered[:MOST_SHOWN]],
+            "items": [_shown(item, setup, visitor) for item in offered[:MOST_SHOWN]],
             "categories": [(key, localized(name, key)) for key, name in queries.categories(setup.id)],
             "category": category,
-            "orders": [_ordered(row, setup) for row in rows],
+            "orders": _orders(rows, visitor),
         }
 
     def _one(self, visitor: Visitor, key: str) -> dict[str, Any]:
@@ -92,13 +94,19 @@ class Rewards:
             "country": (_("Country, two letters such as DE"), "country"),
         }
         return {
-            "one": _shown(item, setup),
+            "one": _shown(item, setup, visitor),
             "description": localized(item.text, ""),
             "parts": [(localized(part, of), count) for of, part, count in item.items],
             "prices": [
-                (place, f"{number(price.points)} {unit(setup, item.wallet)}", price.money is None)
+                (place, _price(price, item, setup), price.money is None or _payable(visitor, item))
                 for place, price in enumerate(item.prices)
             ],
+            "ways": [
+                (way, {"counter": _("at the counter, when I collect it"), "invoice": _("by invoice")}[way])
+                for way in visitor.look.document.pay
+            ]
+            if _payable(visitor, item) and any(price.money is not None for price in item.prices)
+            else [],
             "slots": [
                 (slot.starts_at.isoformat(), moment(slot.starts_at), slot.taken < slot.places) for slot in item.slots
             ],
@@ -122,11 +130,17 @@ class Rewards:
             wishes.set_wish(customer_id=visitor.customer_id, reward=key, setup=setup, now=visitor.now)
             return _("Noted: we show you how far you are.")
         try:
-            done = redeeming.redeem(
-                _order(visitor, key, data), customer_id=visitor.customer_id, setup=setup, now=visitor.now
-            )
+            order, ways = _order(visitor, key, data), visitor.look.document.pay
+            if ways:
+                way = data["way"] if data.get("way") in ways else ways[0]
+                done = dues.redeem(order, customer_id=visitor.customer_id, setup=setup, now=visitor.now, way=way)
+            else:
+                done = redeeming.redeem(order, customer_id=visitor.customer_id, setup=setup, now=visitor.now)
         except Problems as problems:
             raise Refused(_refusal(problems)) from None
+        if (due := dues.dues(redemption_id=done.redemption_id, state=dues.OPEN)[0]) and not done.repeated:
+            owed = amount_of(due[0]["amount"], due[0]["currency"])
+            return _("Ordered. %(amount)s are still to be paid; it is packed after that.") % {"amount": owed}
         if done.state == names.DELIVERED:
             return _("It is yours. You find it below, under “What I got”.")
         return _("Ordered. You find it below, under “What I got”.")
@@ -149,20 +163,30 @@ def _percent(item: Offered) -> int:
     return max(0, min(100, (price - item.missing) * 100 // price)) if price else 100
 
 
-def _shown(item: Offered, setup: Setup) -> dict[str, Any]:
+def _payable(visitor: Visitor, item: Offered) -> bool:
+    """Whether a part in money can be paid after the order: not for what is delivered at once."""
+    parts = [item.loaded, *(part for part, _count in item.loaded.parts)]
+    return bool(visitor.look.document.pay) and not any(one.at_once for one in parts)
+
+
+def _price(price: Price, item: Offered, setup: Setup) -> str:
+    points = f"{number(price.points)} {unit(setup, item.wallet)}" if price.points else ""
+    money = amount_of(price.money, item.currency) if price.money is not None else ""
+    return " + ".join(part for part in (points, money) if part) or _("free")
+
+
+def _shown(item: Offered, setup: Setup, visitor: Visitor) -> dict[str, Any]:
     price = min(item.prices, key=lambda one: one.points)
-    named = unit(setup, item.wallet)
     missing = to_go(item.missing, item.wallet, setup)
     reason = missing if item.reason in ("near", "other") and item.missing else ""
     return {
         "key": item.key,
         "name": localized(item.name, item.key),
         "image": item.image if (item.image or "").startswith(("https://", "/")) else None,
-        "price": f"{number(price.points)} {named}" if price.points else _("free"),
-        "more": price.money is not None,
+        "price": _price(price, item, setup),
         "reason": reason or wording.reason(item.reason, about=item.about, missing=item.missing),
         "why_not": missing if item.why_not == "points" else wording.why_not(item.why_not, missing=item.missing),
-        "can": not item.why_not and any(one.money is None for one in item.prices),
+        "can": not item.why_not and (_payable(visitor, item) or any(one.money is None for one in item.prices)),
         "missing": item.missing,
         "percent": _percent(item),
         "wished": item.wished,
@@ -207,7 +231,32 @@ def _refusal(problems: Problems) -> str:
     }.get(where.partition(".")[0], _("That did not work; nothing was taken from you. Please try again."))
 
 
-def _ordered(row: Mapping[str, Any], setup: Setup) -> dict[str, Any]:
+def _orders(rows: Sequence[Mapping[str, Any]], visitor: Visitor) -> list[dict[str, Any]]:
+    """What was redeemed, with the wallet that paid and what is due; two queries however many."""
+    found = Redemption.objects.filter(pk__in=[row["id"] for row in rows]).values_list("pk", "wallet_id")
+    wallets, setup = dict(found), visitor.club
+    keys = {number: key for key, number in setup.wallet_ids.items()}
+    due = {one["redemption"]: one for one in dues.dues(customer_id=visitor.customer_id, limit=100)[0]}
+    usual = setup.document.wallets[0].key
+    return [_ordered(row, setup, keys.get(wallets.get(row["id"]) or 0, usual), due.get(row["id"])) for row in rows]
+
+
+def _money_part(due: Mapping[str, Any]) -> tuple[str, str]:
+    """What is said of the part in money, and how it stands out."""
+    amount = {"amount": amount_of(due["amount"], due["currency"])}
+    if due["state"] == dues.OPEN:
+        if due["way"] == "counter":
+            return _("%(amount)s to be paid at the counter") % amount, "heed"
+        return _("%(amount)s to be paid by invoice") % amount, "heed"
+    return {
+        dues.PAID: (_("%(amount)s paid") % amount, "good"),
+        dues.VOID: ("", ""),
+        dues.REFUND: (_("%(amount)s will be paid back") % amount, "heed"),
+        dues.REFUNDED: (_("%(amount)s paid back") % amount, "good"),
+    }[due["state"]]
+
+
+def _ordered(row: Mapping[str, Any], setup: Setup, wallet: str, due: Mapping[str, Any] | None) -> dict[str, Any]:
     codes = [*row["codes"], *(code for part in row["parts"] for code in part["codes"])]
     links = [one["link"] for one in (row, *row["parts"]) if one["link"]]
     return {
@@ -218,7 +267,8 @@ def _ordered(row: Mapping[str, Any], setup: Setup) -> dict[str, Any]:
         "when": day(
             datetime.fromisoformat(row["ordered_at"]) if isinstance(row["ordered_at"], str) else row["ordered_at"]
         ),
-        "points": f"{number(row['points'])} {unit(setup, setup.document.wallets[0].key)}",
+        "points": f"{number(row['points'])} {unit(setup, wallet)}",
+        "money": _money_part(due) if due else ("", ""),
         "codes": codes,
         "links": links,
         "tracking": row["tracking"],

@@ -209,5 +209,5 @@ def test_questions_do_not_grow_with_the_history(
 ) -> None:
     for n in range(8):
         buy(club, f"r{n}", 10)
-    with django_assert_max_num_queries(40):
+    with django_assert_max_num_queries(50):
         client.get("/member/")
