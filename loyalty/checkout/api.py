@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from ninja import Body, Router
 
 from loyalty.access.auth import ApiAuth
-from loyalty.checkout import identifying, offline, queries, reversing, selling, unmatched
+from loyalty.checkout import due_calls, identifying, offline, queries, recommending, reversing, selling, unmatched
 from loyalty.checkout.baskets import Basket, Reserved
 from loyalty.checkout.selling import Conflict, Sold
 from loyalty.checkout.shapes import (
@@ -27,13 +27,14 @@ from loyalty.events import queue
 from loyalty.kit import clock
 from loyalty.kit.errors import ApiError
 from loyalty.kit.problems import Problem, Problems
-from loyalty.program import membership
+from loyalty.program import membership, step_up
 from loyalty.program import queries as program
 from loyalty.program.models import Program
 from loyalty.program.receipts import Return, Void, late_or_early, read
 from loyalty.program.setup import Setup, load
 
 router = Router(tags=["checkout"])
+router.add_router("", due_calls.router)
 READ, WRITE = ApiAuth("loyalty:read"), ApiAuth("loyalty:write")
 REFUSED = "The transaction was refused; nothing was booked."
 
@@ -85,8 +86,10 @@ def simulate_transaction(request: HttpRequest, body: Basket) -> dict[str, Any]:
 
     def work() -> dict[str, Any]:
         with transaction.atomic():
-            sold = selling.sell(basket, setup=setup, now=now)
+            sold = selling.sell(basket, setup=setup, now=now, proven=True)
             found = _answer(sold, setup, status="simulated", now=now) | {"booking": None}
+            spends = basket.spend if isinstance(basket.spend, int) else sum((basket.spend or {}).values())
+            found["pin_needed"] = step_up.needed(setup, points=spends)
             if basket.customer is not None:
                 known = identifying.recognize(basket.customer, at=basket.occurred_at or now, now=now)
                 found["recommendations"] = queries.recommendations(
@@ -191,6 +194,8 @@ def commit_transaction(request: HttpRequest, body: Body[dict[str, Any]]) -> dict
             return _answer(sold, setup, status="duplicate" if sold.repeated else "committed", now=now)
 
     answer = _refusing(work)
+    if isinstance(given, Basket):
+        recommending.learn_names(((item.sku, item.name) for item in given.items), now=now)
     queue.wake()
     return answer
 
