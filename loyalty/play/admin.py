@@ -1,7 +1,6 @@
 """Challenges, stamp cards, games and badges in the admin: how they do, who won, and prizes that people hand over."""
 
 import csv
-from collections.abc import Callable
 from io import StringIO
 from typing import Any
 
@@ -18,81 +17,32 @@ from loyalty.kit.admin import Act, ReadOnlyAdmin, admin_page, localized
 from loyalty.kit.charts import Chart, Series, columns
 from loyalty.kit.clock import now
 from loyalty.kit.panels import Panel, customer_panel
-from loyalty.play import awards, figures, names, queries, stamping, starting
+from loyalty.play import awards, figures, names, queries, raffles, stamping, starting
+from loyalty.play.board_admin import LeaderboardAdmin
+from loyalty.play.contests import GameRound
+from loyalty.play.definition_admin import LEVEL_NAMES, DefinitionAdmin, state_name
+from loyalty.play.game_part import CARDS, QUESTIONS, TICKETS
 from loyalty.play.models import Award, Badge, Challenge, Definition, Game, StampCard
-from loyalty.play.operations import set_state
 from loyalty.play.prize import sentence
 from loyalty.play.tables import commitment_of, table_of
-from loyalty.play.wording import challenge_sentence, percent, source_sentence
+from loyalty.play.wording import challenge_sentence, percent, prize_takes, source_sentence
 
-STATE_NAMES = {
-    "active": _("active"), "paused": _("paused"), "open": _("under way"), "done": _("done"), "lapsed": _("missed"),
-    "stopped": _("stopped"), "complete": _("full"), "expired": _("expired"), "due": _("waiting"),
-    "given": _("handed over"), "refused": _("refused"), "won": _("won"), "consolation": _("consolation"),
-    "nothing": _("nothing won"), "challenge": _("challenge"), "stamp_card": _("stamp card"), "game": _("game"),
-}  # fmt: skip
+__all__ = ["LeaderboardAdmin"]
 
 
-def _state(value: str) -> str:
-    return str(STATE_NAMES.get(value, value))
-
-
-def _switch(state: str, said: Any) -> Callable[[Any, dict[str, Any]], str]:
-    def run(obj: Definition, data: dict[str, Any]) -> str:
-        set_state(obj, state, now=now())
-        return str(said)
-
-    return run
-
-
-class _DefinitionAdmin(ReadOnlyAdmin):
-    """What the lists and pages of all of them have in common."""
-
-    list_display = ("title", "key", "shown_state", "updated_at")
-    list_display_links = ("title",)
-    search_fields = ("key",)
-    ordering = ("key",)
-    list_filter = ("state",)
-    acts = {
-        "pause": Act(
-            label=_("Pause"),
-            question=_("Nothing is counted, stamped or played until it goes on. What was reached stays. Pause it?"),
-            run=_switch("paused", _("It is paused.")),
-            allowed=lambda obj: obj.state == "active",
-            danger=True,
-        ),
-        "go": Act(
-            label=_("Go on"),
-            question=_("People can take part again. Go on?"),
-            run=_switch("active", _("It goes on.")),
-            allowed=lambda obj: obj.state == "paused",
-        ),
+def _log(obj: Definition, origin: str) -> dict[str, Any]:
+    return {
+        "winners": [_winner(one) for one in figures.winners(origin, obj.pk)],
+        "winners_url": reverse("admin:play_winners", args=[origin, obj.pk]),
+        "days": figures.DAYS,
     }
-
-    @display(description=_("name"), ordering="key")
-    def title(self, obj: Definition) -> str:
-        return localized(obj.name, obj.key)
-
-    @display(description=_("state"), ordering="state", label={"active": "success", "paused": "warning"})
-    def shown_state(self, obj: Definition) -> tuple[str, str]:
-        return obj.state, _state(obj.state)
-
-    def _common(self, obj: Definition, origin: str) -> dict[str, Any]:
-        return {
-            "title": localized(obj.name, obj.key),
-            "state": _state(obj.state),
-            "description": localized(obj.definition.get("description"), ""),
-            "winners": [_winner(one) for one in figures.winners(origin, obj.pk)],
-            "winners_url": reverse("admin:play_winners", args=[origin, obj.pk]),
-            "days": figures.DAYS,
-        }
 
 
 def _winner(row: dict[str, Any]) -> dict[str, Any]:
     customer_id = row["customer_id"]
     return row | {
         "prize": sentence(row["prize"]),
-        "state": _state(row["state"]),
+        "state": state_name(row["state"]),
         "waits": row["state"] == "due",
         "who": row["external_id"] or customer_id or "",
         "url": reverse("admin:customers_customer_change", args=[customer_id]) if customer_id else "",
@@ -101,7 +51,7 @@ def _winner(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _states(counts: dict[str, int], order: tuple[str, ...]) -> list[tuple[str, int]]:
-    return [(_state(state), counts.get(state, 0)) for state in order]
+    return [(state_name(state), counts.get(state, 0)) for state in order]
 
 
 def _chart(table: str, column: str, where: str, obj: Definition, label: Any) -> Chart | None:
@@ -110,7 +60,7 @@ def _chart(table: str, column: str, where: str, obj: Definition, label: Any) -> 
 
 
 @admin.register(Challenge)
-class ChallengeAdmin(_DefinitionAdmin):
+class ChallengeAdmin(DefinitionAdmin):
     panel_template = "admin/play/challenge.html"
     empty_text = _("No challenge yet: write it as a document of kind challenge and apply it.")
 
@@ -119,16 +69,20 @@ class ChallengeAdmin(_DefinitionAdmin):
         document = starting.document_of(obj)
         found = figures.of_challenge(obj)
         steps = [f"{step * 10}–{step * 10 + 10} %" for step in range(10)]
-        return self._common(obj, names.CHALLENGE) | {
-            "sentence": challenge_sentence(document),
-            "prizes": [sentence(one) for one in document.prizes],
-            "states": _states(found["states"], ("open", "done", "lapsed", "stopped")),
-            "steps": columns(steps, [Series(gettext("People"), found["steps"])]) if any(found["steps"]) else None,
-        }
+        return (
+            self.head(obj)
+            | _log(obj, names.CHALLENGE)
+            | {
+                "sentence": challenge_sentence(document),
+                "prizes": [sentence(one) for one in document.prizes],
+                "states": _states(found["states"], ("open", "done", "lapsed", "stopped")),
+                "steps": columns(steps, [Series(gettext("People"), found["steps"])]) if any(found["steps"]) else None,
+            }
+        )
 
 
 @admin.register(StampCard)
-class StampCardAdmin(_DefinitionAdmin):
+class StampCardAdmin(DefinitionAdmin):
     panel_template = "admin/play/stamp_card.html"
     empty_text = _("No stamp card yet: write it as a document of kind stamp_card and apply it.")
 
@@ -138,57 +92,85 @@ class StampCardAdmin(_DefinitionAdmin):
         found = figures.of_card(obj)
         labels = [str(stamps) for stamps, _count in found["stamps"]]
         counts = [count for _stamps, count in found["stamps"]]
-        return self._common(obj, names.STAMP_CARD) | {
-            "size": document.size,
-            "earn": [source_sentence(source) for source in document.earn],
-            "birthday": document.birthday,
-            "steps": [(step.at, sentence(one)) for step in document.steps for one in step.prizes],
-            "prizes": [sentence(one) for one in document.prizes],
-            "states": _states(found["states"], ("open", "complete", "expired")),
-            "sheets": columns(labels, [Series(gettext("Open sheets"), counts)]) if counts else None,
-            "chart": _chart("stamp", "at", "card_id", obj, _("Stamps given")),
-        }
+        return (
+            self.head(obj)
+            | _log(obj, names.STAMP_CARD)
+            | {
+                "size": document.size,
+                "earn": [source_sentence(source) for source in document.earn],
+                "birthday": document.birthday,
+                "steps": [(step.at, sentence(one)) for step in document.steps for one in step.prizes],
+                "prizes": [sentence(one) for one in document.prizes],
+                "states": _states(found["states"], ("open", "complete", "expired")),
+                "sheets": columns(labels, [Series(gettext("Open sheets"), counts)]) if counts else None,
+                "chart": _chart("stamp", "at", "card_id", obj, _("Stamps given")),
+            }
+        )
 
 
 @admin.register(Game)
-class GameAdmin(_DefinitionAdmin):
+class GameAdmin(DefinitionAdmin):
     panel_template = "admin/play/game.html"
     empty_text = _("No game yet: write it as a document of kind game and apply it.")
 
     def panels(self, request: HttpRequest, obj: Game) -> dict[str, Any]:
         """Prizes and what is left of them, how it was played, and who won."""
         table = table_of(obj)
+        raffle = table.part.style == TICKETS
         found = figures.of_game(obj)
         by_key = {one["key"]: one for one in found["prizes"]}
         prizes = [
             {
                 "name": localized(one.name, one.key),
                 "prize": sentence(one.prize),
-                "odds": percent(one.odds),
+                "odds": "" if table.part.style == TICKETS else percent(one.chance),
+                "takes": prize_takes(one),
                 **by_key.get(one.key, {"stock": one.stock, "won": 0, "left": one.stock}),
             }
             for one in table.document.prizes
         ]
-        return self._common(obj, names.GAME) | {
-            "document": table.document,
-            "sentences": table.part.sentences(table.parameters, table.document),
-            "prizes": prizes,
-            "consolation": sentence(table.document.consolation) if table.document.consolation else "",
-            "players": found["players"],
-            "plays": found["plays"],
-            "states": _states(found["outcomes"], ("won", "consolation", "nothing")),
-            "commitment": commitment_of(obj),
-            "rules_url": reverse("game_rules", args=[obj.key]),
-            "chart": _chart("game_play", "played_at", "game_id", obj, _("Plays")),
-        }
+        return (
+            self.head(obj)
+            | _log(obj, names.GAME)
+            | {
+                "document": table.document,
+                "sentences": table.part.sentences(table.parameters, table.document),
+                "prizes": prizes,
+                "consolation": sentence(table.document.consolation) if table.document.consolation else "",
+                "players": found["players"],
+                "plays": found["plays"],
+                "states": _states(
+                    found["outcomes"], ("won", "consolation", "nothing", *(["entered"] if raffle else []))
+                ),
+                "raffle": raffle,
+                "draw_at": raffles.moment_of(table) if raffle else None,
+                "drawn_at": obj.drawn_at,
+                "questions": figures.answers_of(obj, table.parameters) if table.part.style == QUESTIONS else [],
+                "rounds": GameRound.objects.filter(game_id=obj.pk).count() if table.part.style == CARDS else None,
+                "commitment": commitment_of(obj),
+                "rules_url": reverse("game_rules", args=[obj.key]),
+                "chart": _chart("game_play", "played_at", "game_id", obj, _("Plays")),
+            }
+        )
 
 
 @admin.register(Badge)
-class BadgeAdmin(_DefinitionAdmin):
-    list_display = ("title", "key", "shown_state", "updated_at")
-    fields = ("key", "state", "name", "definition", "created_at", "updated_at")
+class BadgeAdmin(DefinitionAdmin):
     acts = {}
+    panel_template = "admin/play/badge.html"
     empty_text = _("No badge yet: write it as a document of kind badge and apply it.")
+
+    def panels(self, request: HttpRequest, obj: Badge) -> dict[str, Any]:
+        """How many people have it, by level."""
+        levels = [
+            {"name": localized(one.get("name"), str(LEVEL_NAMES.get(one["key"], one["key"]))), "at": one["at"]}
+            for one in obj.definition.get("levels", [])
+        ]
+        people, counts = figures.of_badge(obj, [one["at"] for one in levels])
+        return self.head(obj) | {
+            "people": people,
+            "levels": [one | {"people": count} for one, count in zip(levels, counts, strict=True)],
+        }
 
 
 class ReasonForm(forms.Form):
@@ -258,11 +240,11 @@ class AwardAdmin(ReadOnlyAdmin):
 
     @display(description=_("won with"), ordering="origin")
     def won_with(self, award: Award) -> str:
-        return _state(award.origin)
+        return state_name(award.origin)
 
     @display(description=_("state"), label={"due": "warning", "given": "success", "refused": "danger"})
     def shown_state(self, award: Award) -> tuple[str, str]:
-        return award.state, _state(award.state)
+        return award.state, state_name(award.state)
 
     def panels(self, request: HttpRequest, obj: Award) -> dict[str, Any]:
         """What was won, with what, and what became of it."""
@@ -271,8 +253,8 @@ class AwardAdmin(ReadOnlyAdmin):
         pages = {"challenge": "challenge", "stamp_card": "stampcard", "game": "game"}
         return {
             "title": sentence(obj.prize),
-            "state": _state(obj.state),
-            "origin": _state(obj.origin),
+            "state": state_name(obj.state),
+            "origin": state_name(obj.origin),
             "of": localized(found.name, found.key) if found else "",
             "of_url": reverse(f"admin:play_{pages[obj.origin]}_change", args=[obj.origin_id]) if found else "",
             "customer_url": reverse("admin:customers_customer_change", args=[obj.customer_id])
@@ -311,10 +293,10 @@ def play_panel(request: HttpRequest, customer_id: int) -> Panel | None:
         return None
     context = {
         "challenges": [
-            one | {"title": localized(one["name"], one["key"]), "state": _state(one["state"])} for one in challenges
+            one | {"title": localized(one["name"], one["key"]), "state": state_name(one["state"])} for one in challenges
         ],
         "cards": [one | {"title": localized(one["name"], one["key"])} for one in cards],
         "badges": [one | {"title": localized(one["name"], one["key"])} for one in badges],
-        "won": [one | {"state": _state(one["state"])} for one in won],
+        "won": [one | {"state": state_name(one["state"])} for one in won],
     }
     return Panel("admin/play/panel.html", context)

@@ -81,9 +81,10 @@ def entries_of(board: Leaderboard, *, now: datetime, limit: int = 100) -> list[d
     period = period_at(document_of(board), now, zone_of(board.program_id))
     return fetch_values(
         sql(
-            "SELECT e.id, e.nickname, e.hidden, e.hidden_by, e.customer_id, e.joined_at,"
+            "SELECT e.id, e.nickname, e.hidden, e.hidden_by, e.customer_id, c.external_id, e.joined_at,"
             " CASE WHEN e.period_at = {period} THEN e.score ELSE 0 END AS score FROM leaderboard_entry e"
-            " WHERE e.board_id = {board} ORDER BY (e.period_at = {period}) DESC, e.score DESC, e.reached_at, e.id"
+            " LEFT JOIN customer c ON c.id = e.customer_id WHERE e.board_id = {board}"
+            " ORDER BY (e.period_at = {period}) DESC, e.score DESC, e.reached_at, e.id"
             " LIMIT {limit}",
             period=period,
             board=board.pk,

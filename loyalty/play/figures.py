@@ -3,9 +3,10 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from loyalty.kit.sql import fetch, fetch_values, sql
+from loyalty.kit.admin import localized
+from loyalty.kit.sql import Sql, fetch, fetch_values, sql
 from loyalty.play.days import zone_of
-from loyalty.play.models import Challenge, Game, StampCard
+from loyalty.play.models import Badge, Challenge, Game, StampCard
 
 DAYS = 30
 LIST = 25
@@ -80,3 +81,48 @@ def winners(origin: str, origin_id: int, *, limit: int | None = LIST) -> list[di
             limit=limit,
         )
     )
+
+
+def of_badge(badge: Badge, starts: list[int]) -> tuple[int, list[int]]:
+    """How many people have it, and how many of them stand at each level, which begin at so many times."""
+    ends = [*starts[1:], 2**31 - 1]
+    parts = [
+        sql("count(*) FILTER (WHERE times >= {start} AND times < {end})", start=start, end=end)
+        for start, end in zip(starts, ends, strict=False)
+    ]
+    row = fetch(
+        sql(
+            "SELECT {counts} FROM customer_badge WHERE badge_id = {id}",
+            counts=Sql(", ").join([Sql("count(*)"), *parts]),
+            id=badge.pk,
+        )
+    )[0]
+    return row[0], list(row[1:])
+
+
+def answers_of(game: Game, parameters: Any) -> list[dict[str, Any]]:
+    """What people answered: each question with its answers, and how often each was given."""
+    counts = {
+        (question, answer): count
+        for question, answer, count in fetch(
+            sql(
+                "SELECT a.key, a.value, count(*) FROM game_play y CROSS JOIN LATERAL jsonb_each_text(y.detail"
+                " -> 'answers') a WHERE y.game_id = {id} AND y.detail IS NOT NULL GROUP BY 1, 2",
+                id=game.pk,
+            )
+        )
+    }
+    return [
+        {
+            "text": localized(question.text, question.key),
+            "answers": [
+                {
+                    "text": localized(answer.text, answer.key),
+                    "right": answer.right,
+                    "count": counts.get((question.key, answer.key), 0),
+                }
+                for answer in question.answers
+            ],
+        }
+        for question in parameters.questions
+    ]

@@ -5,7 +5,8 @@ from decimal import Decimal
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext, ngettext
 
-from loyalty.play.definition import ChallengeDocument, Source
+from loyalty.play.definition import ChallengeDocument, LeaderboardDocument, Source
+from loyalty.play.game_definition import GamePrizeDocument
 from loyalty.program.wording import number
 
 
@@ -87,3 +88,38 @@ def _goal(document: ChallengeDocument) -> str:
             "month": gettext("in each of %(times)d months in a row"),
         }[document.streak.every] % {"times": document.streak.times}
     return text
+
+
+def prize_takes(prize: GamePrizeDocument) -> str:
+    """What a play has to reach for the prize, where there is something."""
+    if prize.right:
+        text = ngettext("for %(n)s right answer or more", "for %(n)s right answers or more", prize.right)
+        return text % {"n": prize.right}
+    return gettext("for at most %(n)s moves") % {"n": prize.moves} if prize.moves else ""
+
+
+def board_sentence(document: LeaderboardDocument) -> str:
+    """What counts on a leaderboard, and for how long."""
+    said = {"event": document.event, "what": document.measure.sum or document.measure.distinct}
+    if document.measure.sum:
+        text = gettext("The most of “%(what)s” in “%(event)s”") % said
+    elif document.measure.distinct:
+        text = gettext("The most different “%(what)s” in “%(event)s”") % said
+    elif document.measure.days:
+        text = gettext("The most days with “%(event)s”") % said
+    else:
+        text = gettext("The most “%(event)s”") % said
+    if document.where:
+        text += gettext(" with fitting properties")
+    return (
+        text
+        + ", "
+        + {
+            "day": gettext("counted anew each day"),
+            "week": gettext("counted anew each week"),
+            "month": gettext("counted anew each month"),
+            "year": gettext("counted anew each year"),
+            "ever": gettext("counted from the beginning"),
+        }[document.window]
+        + "."
+    )
