@@ -18,8 +18,9 @@ from loyalty.customers.queries import find
 from loyalty.kit.admin import Act, ReadOnlyAdmin, localized
 from loyalty.kit.clock import now
 from loyalty.kit.panels import Panel, customer_panel
-from loyalty.program import companion_admin, operations, queries, sentences
+from loyalty.program import budgets, companion_admin, operations, queries, sentences
 from loyalty.program.definition import Expiry
+from loyalty.program.earning_admin import EarningRuleAdmin  # noqa: F401 - pages that Django finds through this module
 from loyalty.program.models import Adjustment, Member, Program
 from loyalty.program.setup import Setup, load
 
@@ -63,6 +64,7 @@ class ProgramAdmin(ReadOnlyAdmin):
         counts = queries.tier_counts(setup.id)
         liability = queries.liability(setup)
         said = sentences.sentences(setup.rules, setup)
+        left = budgets.forecasts(setup, now=instant)
         moved = queries.flows_of_points(setup, since=instant - timedelta(days=FLOW_DAYS))
         return {
             "title": localized(obj.name, obj.key),
@@ -72,6 +74,8 @@ class ProgramAdmin(ReadOnlyAdmin):
             "rules": [
                 {
                     "key": rule.document.key,
+                    "url": reverse("admin:program_earningrule_change", args=[rule.id]),
+                    "left": left.get(rule.id),
                     "name": localized(rule.document.name, rule.document.key),
                     "sentence": said[rule.id],
                     "priority": rule.document.priority,

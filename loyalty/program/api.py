@@ -17,6 +17,7 @@ from loyalty.program import holds, movements, operations, queries, sentences
 from loyalty.program.addressing import known, member_of, there
 from loyalty.program.companion_calls import router as companions
 from loyalty.program.life_calls import router as life
+from loyalty.program.earning_calls import router as earning_calls
 from loyalty.program.models import Member
 from loyalty.program.rules import Rule
 from loyalty.program.setup import Setup, load, load_all
@@ -36,6 +37,7 @@ from loyalty.program.shapes import (
 router = Router(tags=["loyalty"])
 router.add_router("", companions)
 router.add_router("", life)
+router.add_router("", earning_calls)
 READ, WRITE = ApiAuth("loyalty:read"), ApiAuth("loyalty:write")
 
 

@@ -1,4 +1,4 @@
-"""Pure: things that people get points for nearly everywhere, as events of the timeline, with words for them.
+"""Things that people get points for nearly everywhere, as events of the timeline, with words for them.
 
 Any other event earns just the same; these have a name in sentences without anybody saying it, and a hint where a
 document misspells them.

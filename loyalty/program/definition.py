@@ -285,6 +285,18 @@ class ProgramDocument(Strict):
         return next((one for one in self.wallets if key in (None, one.key)), None)
 
 
+class PlaceDocument(Strict):
+    """A place with a screen whose code changes every `rotates` seconds; `store` is what tills call it."""
+
+    kind: Literal["check_in_place"] = "check_in_place"
+    key: Annotated[str, Field(pattern=KEY.pattern)]
+    program: str | None = None
+    name: Names = {}
+    store: Annotated[str | None, Field(max_length=200)] = None
+    rotates: Annotated[int, Field(ge=10, le=3600)] = 30
+    state: Literal["active", "paused"] = "active"
+
+
 class TierDocument(Strict):
     """A level: members whose value reaches the threshold have it. A higher rank is better."""
 

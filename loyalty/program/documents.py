@@ -1,16 +1,21 @@
 """The kinds `program`, `tier` and `earning_rule`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from loyalty.events.models import EventType
+from loyalty.events.names import FACTS
 from loyalty.kit.documents import Change, kinds
 from loyalty.kit.problems import Problem, Problems, from_pydantic, with_suggestion
-from loyalty.program import operations
-from loyalty.program.definition import SHORTEST_MONTHS, Expiry, ProgramDocument, TierDocument
+from loyalty.program import check_ins, operations
+from loyalty.program.deeds import DEEDS
+from loyalty.program.definition import SHORTEST_MONTHS, Expiry, PlaceDocument, ProgramDocument, TierDocument
+from loyalty.program.earning_tables import CheckInPlace
 from loyalty.program.models import EarningRule, Program, Tier
 from loyalty.program.rules import read as read_rule
 
@@ -44,6 +49,18 @@ def _short(where: str, expiry: Any) -> list[Problem]:
         return []
     told = f"points expire before the end of the year in which {SHORTEST_MONTHS} months end"
     return [Problem(where, told, "German courts have declared shorter terms void: leave it out, or have a lawyer look")]
+
+
+def _unheard(events: Sequence[str]) -> list[Problem]:
+    """A warning for events that nobody ever sent: often a slip of the pen."""
+    known = set(EventType.objects.filter(name__in=events).values_list("name", flat=True)) | set(DEEDS) | set(FACTS)
+    told = []
+    for name in events:
+        if name not in known:
+            near = get_close_matches(name, [*DEEDS, *FACTS], n=1)
+            remedy = f"did you mean {near[0]!r}?" if near else "nothing is earned until it comes"
+            told.append(Problem("event", f"no event {name!r} has come yet", remedy))
+    return told
 
 
 class ProgramKind:
@@ -88,17 +105,35 @@ class EarningRuleKind:
     rank = 14
 
     def apply(self, document: dict[str, Any], *, now: datetime, declared: dict[str, set[str]]) -> Change:
-        rule, _part, parameters = read_rule(document)
+        rule, part, parameters = read_rule(document)
+        unheard = _unheard(part.events(parameters))
         if _program_fails_elsewhere(document, declared):
             raise Problems([Problem("program", "has mistakes of its own", "correct the program first")])
         change = operations.save_rule(rule, parameters.plain(), now=now)
-        return replace(change, warnings=tuple(_short("expiry", rule.expiry)))
+        return replace(change, warnings=(*_short("expiry", rule.expiry), *unheard))
 
     def export(self) -> Iterable[dict[str, Any]]:
         for rule in EarningRule.objects.order_by("program_id", "key"):
             yield _shown(rule.definition, rule.key, "earning_rule")
 
 
+class PlaceKind:
+    """A place where members check in."""
+
+    rank = 14
+
+    def apply(self, document: dict[str, Any], *, now: datetime, declared: dict[str, set[str]]) -> Change:
+        given = _read(PlaceDocument, document)
+        if _program_fails_elsewhere(document, declared):
+            raise Problems([Problem("program", "has mistakes of its own", "correct the program first")])
+        return check_ins.save(given, now=now)
+
+    def export(self) -> Iterable[dict[str, Any]]:
+        for place in CheckInPlace.objects.order_by("program_id", "key"):
+            yield _shown(place.definition, place.key, "check_in_place")
+
+
 kinds.add("program", ProgramKind())
 kinds.add("tier", TierKind())
 kinds.add("earning_rule", EarningRuleKind())
+kinds.add("check_in_place", PlaceKind())

@@ -1,4 +1,4 @@
-"""Pure: what an earning rule's file brings, and their registry.
+"""What an earning rule's file brings, and their registry.
 
 A part says which bookings it looks at and how many points, as a fraction, each line gets. What all rules share (when,
 caps, budgets, order, rounding, lots) is `award.py`'s. The SQL of a part reads two CTEs:

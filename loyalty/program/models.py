@@ -9,7 +9,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from loyalty.program import companions, life  # noqa: F401 - tables that Django finds through this module
+# Tables that Django finds through this module.
+from loyalty.program import companions, earning_tables, life  # noqa: F401
 from loyalty.program.names import KINDS
 
 
@@ -81,7 +82,8 @@ class Tier(models.Model):
 
 
 class EarningRule(models.Model):
-    """How points are earned; `used_points` is what a budget has paid out, kept for rules that have one."""
+    """How points are earned; `used_points` is what a budget has paid out, kept for rules that have one, and
+    `budget_empty_at` when it was found used up."""
 
     id = models.AutoField(primary_key=True)
     key = models.TextField(_("key"))
@@ -93,6 +95,7 @@ class EarningRule(models.Model):
     name = models.JSONField(_("name"), default=dict)
     definition = models.JSONField(default=dict)
     used_points = models.BigIntegerField(_("points used"), default=0)
+    budget_empty_at = models.DateTimeField(_("budget used up at"), null=True)
     created_at = models.DateTimeField(_("created at"))
     updated_at = models.DateTimeField(_("updated at"))
 

@@ -5,7 +5,18 @@ from datetime import datetime
 from time import monotonic
 
 from loyalty.kit.chores import chore
-from loyalty.program import awaiting, caps, fulfilling, holds, movements, occasions, operations, referrals, tiering
+from loyalty.program import (
+    awaiting,
+    budgets,
+    caps,
+    fulfilling,
+    holds,
+    movements,
+    occasions,
+    operations,
+    referrals,
+    tiering,
+)
 from loyalty.program.setup import Setup, load_all
 
 # A chore goes on while there is work, for so long.
@@ -78,6 +89,12 @@ def birthdays(*, now: datetime) -> int:
 def referral(*, now: datetime) -> int:
     """Reward members whose friends bought and kept it."""
     return _for_each(lambda setup: referrals.qualify(setup, now=now))
+
+
+@chore("program.budgets", queue="maintenance", every=300, order=19)
+def budget(*, now: datetime) -> int:
+    """Note what budgets have paid out, and log those that are used up."""
+    return sum(budgets.note(setup, now=now) for setup in load_all())
 
 
 @chore("program.caps", queue="maintenance", every=60, order=19)

@@ -20,9 +20,13 @@ class Terms:
     for each kind that a sentence needs, so not where a till waits)."""
 
     def __init__(
-        self, document: ProgramDocument, tiers: Mapping[str, Mapping[str, str]] | None = None, *, ask: bool = False
+        self,
+        document: ProgramDocument | None,
+        tiers: Mapping[str, Mapping[str, str]] | None = None,
+        *,
+        ask: bool = False,
     ) -> None:
-        self.currency = document.currency
+        self.currency = document.currency if document else ""
         self._document = document
         self._ask = ask
         self._names: dict[str, Mapping[str, Any]] = {"tier": tiers or {}}
@@ -31,19 +35,20 @@ class Terms:
         """An amount with its currency, with cents where it has some."""
         exact = Decimal(str(value))
         whole = exact == exact.to_integral_value()
-        return f"{number_format(exact.quantize(Decimal(1)) if whole else exact, None if whole else 2)} {self.currency}"
+        said = number_format(exact.quantize(Decimal(1)) if whole else exact, None if whole else 2)
+        return f"{said} {self.currency}".strip()
 
     def wallet(self, key: str | None) -> str:
         """The name of a wallet that is not the usual one, else nothing."""
-        found = self._document.wallet(key)
-        if found is None or found.key == self._document.wallets[0].key:
+        found = self._document.wallet(key) if self._document else None
+        if self._document is None or found is None or found.key == self._document.wallets[0].key:
             return ""
-        return _chosen(found.name) or found.key
+        return chosen(found.name) or found.key
 
     def name(self, kind: str, key: str) -> str:
         """What it is called, the key itself if nobody said."""
-        said = getattr(self._document.words, kind, {}).get(key)
-        return _chosen(said) or _chosen(self._known(kind).get(key)) or key
+        said = getattr(self._document.words, kind, {}).get(key) if self._document else None
+        return chosen(said) or chosen(self._known(kind).get(key)) or key
 
     def names(self, kind: str, keys: list[str]) -> list[str]:
         return [self.name(kind, key) for key in keys]
@@ -57,8 +62,13 @@ class Terms:
         return self._names[kind]
 
 
-def _chosen(names: Any) -> str:
+def chosen(names: Any) -> str:
+    """The name in the reader's language, else in any; nothing for none."""
     if not isinstance(names, Mapping) or not names:
         return ""
     language = (get_language() or "en").partition("-")[0]
     return str(names.get(language) or names.get("en") or next(iter(names.values())) or "")
+
+
+# For what belongs to no program: numbers without a currency, keys as they are.
+PLAIN = Terms(None)

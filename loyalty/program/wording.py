@@ -10,7 +10,7 @@ from django.utils.translation import gettext, ngettext
 from loyalty.kit.periods import Period
 from loyalty.program.conditions import Conditions
 from loyalty.program.definition import Lines, MarginFloor, RuleDocument, When
-from loyalty.program.terms import Terms
+from loyalty.program.terms import PLAIN, Terms
 
 
 def number(value: Any) -> str:
@@ -64,7 +64,7 @@ def _value(value: Any) -> str:
     return number(value) if isinstance(value, int | float) else str(value)
 
 
-def lines(only: Lines, without: Lines, terms: Terms) -> str:
+def lines(only: Lines, without: Lines, terms: Terms = PLAIN) -> str:
     """` on brand Acme, except category books`, or nothing."""
     said = ""
     if only:
@@ -89,7 +89,7 @@ def _named(one: Lines, terms: Terms) -> str:
     return get_text_list(said, gettext("and"))
 
 
-def when(one: When, terms: Terms) -> list[str]:
+def when(one: When, terms: Terms = PLAIN) -> list[str]:
     """The conditions, each in words."""
 
     def either(kind: str, keys: list[str]) -> str:
