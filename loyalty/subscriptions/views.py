@@ -30,7 +30,6 @@ def _page(request: HttpRequest, template: str, context: dict[str, object], statu
         f"membership/{template}",
         {"language": language, "here": request.get_full_path(), **context},
         status=status,
-        using="jinja2",
     )
     response["Content-Language"] = language
     response["Cache-Control"] = "no-store"
