@@ -148,7 +148,7 @@ def test_a_reward_is_handed_over(anna: int, till: Client) -> None:
     # The button pressed twice is one order.
     till.post(url, {"token": "t1"})
     assert Redemption.objects.count() == 1 and balance("anna")[1] == 200
-    told = "SELECT t.name FROM event e JOIN event_type t ON t.id = e.type_id WHERE t.name LIKE 'reward.%' ORDER BY 1"
+    told = "SELECT t.name FROM event e JOIN event_type t ON t.id = e.type_id WHERE t.name LIKE 'reward.%%' ORDER BY 1"
     assert [row[0] for row in fetch(told)] == ["reward.delivered", "reward.redeemed"]
 
 

@@ -107,12 +107,12 @@ def test_a_photo_is_drawn_anew_and_booked_by_somebody(client: Client, club: Setu
 
 
 def test_one_receipt_brings_points_once(client: Client, club: Setup, anna: Customer) -> None:
+    kept(club, "90", 10)
     now, day = clock.now(), clock.now().date()
     numbers = [
         photos.send(customer_id=anna.pk, program_id=club.id, content=picture(400 + n), note=None, now=now)[0]
         for n in range(4)
     ]
-    kept(club, "90", 10)
     book = {"day": day, "store": None, "setup": club, "by": "ada", "now": now}
     photos.book(numbers[0], number="90", amount=10, **book)  # type: ignore[arg-type]
     with pytest.raises(Problems):
