@@ -38,6 +38,8 @@ FACTS = {
     "tier.changed": "tier",
     "member.joined": "member",
     "member.left": "member",
+    "program.ending": "member",
+    "program.continues": "member",
     "challenge.started": "challenge_run",
     "challenge.completed": "challenge_run",
     "challenge.lapsed": "challenge_run",

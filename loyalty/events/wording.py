@@ -158,6 +158,10 @@ FACT_WORDS: dict[str, Told] = {
     ),
     "member.joined": Told("card_membership", _("Joined the program"), _("Joined the program.")),
     "member.left": Told("person_remove", _("Left the program"), _("Left the program.")),
+    "program.ending": Told("event_busy", _("Told that the program ends"), _("Was told that the program ends.")),
+    "program.continues": Told(
+        "event_available", _("Told that the program goes on"), _("Was told that the program goes on after all.")
+    ),
     "reward.redeemed": Told(
         "redeem", _("Reward redeemed"), _("Redeemed a reward."), _("Redeemed the reward “%(subject)s”.")
     ),

@@ -18,7 +18,7 @@ from loyalty.customers.queries import find
 from loyalty.kit.admin import Act, ReadOnlyAdmin, localized
 from loyalty.kit.clock import now
 from loyalty.kit.panels import Panel, customer_panel
-from loyalty.program import budgets, companion_admin, operations, queries, sentences
+from loyalty.program import budgets, companion_admin, operations, queries, sentences, wording
 from loyalty.program.definition import Expiry
 from loyalty.program.earning_admin import EarningRuleAdmin  # noqa: F401 - pages that Django finds through this module
 from loyalty.program.models import Adjustment, Member, Program
@@ -110,7 +110,7 @@ def _wallet(setup: Setup, key: str, moved: dict[str, int]) -> dict[str, Any]:
     return {
         "key": key,
         "name": localized(wallet.name if wallet else {}, key),
-        "pending": wallet.pending if wallet and wallet.pending_seconds else "–",
+        "pending": wording.waiting(wallet.pending) if wallet and wallet.pending_seconds else "–",
         "expiry": ends,
         "short": isinstance(expiry, Expiry) and expiry.short and not expiry.activity,
         "moved": moved,

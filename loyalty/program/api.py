@@ -16,8 +16,8 @@ from loyalty.kit.problems import Problem, Problems
 from loyalty.program import holds, movements, operations, queries, sentences
 from loyalty.program.addressing import known, member_of, there
 from loyalty.program.companion_calls import router as companions
-from loyalty.program.life_calls import router as life
 from loyalty.program.earning_calls import router as earning_calls
+from loyalty.program.life_calls import router as life
 from loyalty.program.models import Member
 from loyalty.program.rules import Rule
 from loyalty.program.setup import Setup, load, load_all
@@ -228,6 +228,8 @@ def read_programs(request: HttpRequest) -> dict[str, Any]:
                 "key": setup.key,
                 "name": setup.document.name,
                 "currency": setup.document.currency,
+                "earns_until": setup.earns_until,
+                "spends_until": setup.spends_until,
                 "wallets": [wallet.key for wallet in setup.document.wallets],
                 "rules": [
                     {

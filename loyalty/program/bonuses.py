@@ -72,8 +72,10 @@ def add(booking_id: int, parts: Mapping[int, int], *, setup: Setup, now: datetim
     They wait and expire as the wallet's do, and count for no tier. A member who left or is frozen gets none.
     """
     parts = {number: points for number, points in parts.items() if points > 0}
-    rows = fetch(sql("SELECT member_id FROM booking WHERE id = {id} AND member_id IS NOT NULL", id=booking_id))
-    if not parts or not rows:
+    rows = fetch(
+        sql("SELECT member_id, occurred_at FROM booking WHERE id = {id} AND member_id IS NOT NULL", id=booking_id)
+    )
+    if not parts or not rows or setup.earning_over(rows[0][1]):
         return 0
     partitions.ensure(now, now)
     if membership.lock([rows[0][0]]).get(rows[0][0]) != "active":

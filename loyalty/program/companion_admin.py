@@ -24,6 +24,7 @@ REFUSALS = {
     "frozen": _("is frozen"),
     "has left": _("has left"),
     "too few points": _("too few points"),
+    "program has ended": _("the program has ended"),
 }
 
 

@@ -20,7 +20,7 @@ from loyalty.program.setup import Setup
 
 BATCH = 5_000
 # Reasons that stay in the order, read by people.
-NO_MEMBER, FROZEN, LEFT, TOO_FEW = "no member", "frozen", "has left", "too few points"
+NO_MEMBER, FROZEN, LEFT, TOO_FEW, ENDED = "no member", "frozen", "has left", "too few points", "program has ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,9 @@ def work(setup: Setup, *, now: datetime, limit: int = BATCH) -> int:
             member_id = members.get(one.customer_id, (0, ""))[0]
             state = states.get(member_id, "gone")
             # Who has left can still spend; all else is for members.
-            if state == "active" or (state == "left" and one.kind in orders.TAKING):
+            if one.kind == orders.AWARD and setup.earning_over(now):
+                refused[one.id] = ENDED
+            elif state == "active" or (state == "left" and one.kind in orders.TAKING):
                 ready.append(replace(one, member_id=member_id))
             else:
                 refused[one.id] = {"frozen": FROZEN, "left": LEFT}.get(state, NO_MEMBER)

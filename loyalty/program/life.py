@@ -39,7 +39,6 @@ class Ending(models.Model):
     )
     last_earning_day = models.DateField(_("last day to earn"))
     last_spending_day = models.DateField(_("last day to spend"))
-    text = models.JSONField(_("text for members"), default=dict)
     state = models.TextField(_("state"), choices=State, default=State.REQUESTED)
     requested_by = models.TextField(_("requested by"))
     requested_at = models.DateTimeField(_("requested at"))

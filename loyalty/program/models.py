@@ -22,6 +22,8 @@ class Program(models.Model):
     name = models.JSONField(_("name"), default=dict)
     definition = models.JSONField(default=dict)
     noticed_until = models.DateTimeField(null=True)
+    earns_until = models.DateField(_("last day to earn"), null=True)
+    spends_until = models.DateField(_("last day to spend"), null=True)
     created_at = models.DateTimeField(_("created at"))
     updated_at = models.DateTimeField(_("updated at"))
 

@@ -252,10 +252,11 @@ def grant(
 ) -> int:  # fmt: skip
     """Give points to any number of members at once (an import, a flow's award, a correction); how many got any.
 
-    A key that was used before gives nothing again. `kind` is a kind of booking: `import`, `adjust` or `occasion`.
+    A key that was used before gives nothing again. `kind` is a kind of booking: `import`, `adjust` or `occasion`, of
+    which there are none after the last day to earn of a program that ends.
     """
     wallet_id, settings = setup.wallet(wallet)
-    if not grants:
+    if not grants or (kind == names.OCCASION and setup.earning_over(now)):
         return 0
     expiry = settings.expiry if isinstance(settings.expiry, Expiry) else None
     account = {names.IMPORT: names.OPENING, names.ADJUST: names.ADJUSTED}.get(kind, names.ISSUED)

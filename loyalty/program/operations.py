@@ -163,7 +163,9 @@ def listen() -> None:
 
 @transaction.atomic
 def join(*, customer_ids: list[int], setup: Setup, now: datetime) -> int:
-    """Make members of these customers; who had left is in again. How many came in."""
+    """Make members of these customers; who had left is in again. How many came in. Raises Problems in a program that
+    ends."""
+    refuse_newcomers(setup, now)
     partitions.ensure(now, now)
     known = membership.of_customers(customer_ids, program_id=setup.id)
     back = [member_id for member_id, state in known.values() if state == "left"]
@@ -172,6 +174,12 @@ def join(*, customer_ids: list[int], setup: Setup, now: datetime) -> int:
         _tell("member.joined", back, setup, now)
         Member.objects.filter(id__in=back, state="left").update(state="active", left_at=None)
     return len(back) + membership.join(set(customer_ids) - known.keys(), setup=setup, now=now)
+
+
+def refuse_newcomers(setup: Setup, now: datetime) -> None:
+    """Raises Problems where the last day to earn is over."""
+    if setup.earning_over(now):
+        raise Problems([Problem("program", f"{setup.key} ends: nobody joins after {setup.earns_until}")])
 
 
 @transaction.atomic

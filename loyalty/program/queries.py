@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from loyalty.kit.sql import fetch, fetch_values, sql
-from loyalty.program import names, sentences, tiering
+from loyalty.program import life_words, names, sentences, tiering
 from loyalty.program.models import Member
 from loyalty.program.receipts import SOURCE, key_of
 from loyalty.program.setup import Setup
@@ -158,6 +158,7 @@ def outcome(booking_id: int, *, setup: Setup, now: datetime) -> dict[str, Any]:
         "refunded": _sums(moved, source=names.SPENT),
         "balances": balances(member_id, setup=setup, now=now),
         "tier": member.tier.key if member.tier else None,
+        "notice": life_words.ending(setup, now) or None,
     }
 
 

@@ -81,6 +81,8 @@ def refer(*, code: str, friend_customer_id: int, setup: Setup, now: datetime) ->
     already or referred this very member. Doubtful, for somebody to decide: the same name at the same place, and more
     friends in a month than the rule allows.
     """
+    if setup.earning_over(now):
+        raise Problems([Problem("program", f"{setup.key} ends: nothing is earned after {setup.earns_until}")])
     rules = rule_of(setup)
     giver = fetch(
         sql(

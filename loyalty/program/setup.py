@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from difflib import get_close_matches
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
@@ -16,13 +18,17 @@ from loyalty.program.rules import Rule, in_order, read
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """`wallet_ids` by key in the document's order; `rules` are the active ones, in order."""
+    """`wallet_ids` by key in the document's order; `rules` are the active ones, in order, none beyond the last day to
+    earn of a program that ends.
+    """
 
     id: int
     document: ProgramDocument
     wallet_ids: dict[str, int]
     rules: tuple[Rule, ...] = ()
     tiers: tuple[Tier, ...] = field(default=())
+    earns_until: date | None = None
+    spends_until: date | None = None
 
     @property
     def key(self) -> str:
@@ -32,6 +38,10 @@ class Setup:
     def zone(self) -> str:
         """The time zone of the program's days and years."""
         return self.document.timezone or settings.TIME_ZONE
+
+    def earning_over(self, at: datetime) -> bool:
+        """Whether nothing is earned any more by what happens at that instant."""
+        return self.earns_until is not None and at.astimezone(ZoneInfo(self.zone)).date() > self.earns_until
 
     def wallet(self, key: str | None, where: str = "wallet") -> tuple[int, WalletSettings]:
         """(id, settings) of a wallet, the first for None; raises Problems."""
@@ -97,6 +107,8 @@ def load_all(programs: Sequence[Program] | None = None) -> list[Setup]:
             document,
             {one.key: mine[one.key] for one in document.wallets},
             tiers=tuple(tier for tier in tiers if tier.program_id == program.id),
+            earns_until=program.earns_until,
+            spends_until=program.spends_until,
         )
         ready = [rule_of(rule, setup) for rule in rules if rule.program_id == program.id]
         found.append(replace(setup, rules=tuple(in_order(ready))))
@@ -117,6 +129,9 @@ def prepared(
     given = wallet.expiry if document.expiry is None else document.expiry
     pending = document.pending or wallet.pending
     expiry = given if isinstance(given, Expiry) else None
+    if last := setup.earns_until:
+        ends = document.when.model_copy(update={"end": min(last, document.when.end or last)})
+        document = document.model_copy(update={"when": ends})
     return Rule(
         rule_id, wallet_id, document, part, parameters, pending.seconds, expiry,
         awaits=pending.event, lapses=pending.lapses, worth=wallet.value, protected=setup.document.protect_margin,

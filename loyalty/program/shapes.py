@@ -58,6 +58,7 @@ class Outcome(Schema):
     refunded: dict[str, int]
     balances: list[Balance]
     tier: str | None
+    notice: str | None = Field(None, description="Where the program ends: until when members earn and spend.")
 
 
 class MemberOut(Schema):

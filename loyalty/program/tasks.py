@@ -9,6 +9,7 @@ from loyalty.program import (
     awaiting,
     budgets,
     caps,
+    ending,
     fulfilling,
     holds,
     movements,
@@ -71,6 +72,12 @@ def lapse(*, now: datetime) -> int:
 def expire(*, now: datetime) -> int:
     """Let points expire whose time is up."""
     return _for_each(lambda setup: movements.expire(setup, now=now))
+
+
+@chore("program.ending", queue="maintenance", every=600, order=16)
+def end(*, now: datetime) -> int:
+    """Tell members that a program ends, and let its points end with it."""
+    return _for_each(lambda setup: ending.work(setup, now=now))
 
 
 @chore("program.notices", queue="maintenance", every=3600, order=17)

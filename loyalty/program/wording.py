@@ -9,7 +9,7 @@ from django.utils.translation import gettext, ngettext
 
 from loyalty.kit.periods import Period
 from loyalty.program.conditions import Conditions
-from loyalty.program.definition import Lines, MarginFloor, RuleDocument, When
+from loyalty.program.definition import Lines, MarginFloor, Pending, RuleDocument, When
 from loyalty.program.terms import PLAIN, Terms
 
 
@@ -143,9 +143,21 @@ def rule(document: RuleDocument, core: str, terms: Terms) -> str:
         limits.append(gettext("points worth %(n)s in all") % {"n": terms.money(budget.money)})
     if document.margin_floor:
         limits.append(_floor(document.margin_floor, terms))
+    if document.pending is not None and document.pending.seconds:
+        limits.append(waiting(document.pending))
     if document.stop:
         limits.append(gettext("later rules do not apply"))
     return sentence + (f" ({'; '.join(limits)})" if limits else "") + "."
+
+
+def waiting(pending: Pending) -> str:
+    """When points can be used that are pending: after a time, or after an event."""
+    said = {"event": pending.event, "time": length(pending.within)}
+    if pending.event is None:
+        return gettext("usable after %(time)s") % said
+    if pending.lapses:
+        return gettext("usable after the event “%(event)s”; without it they are taken back after %(time)s") % said
+    return gettext("usable after the event “%(event)s”, at the latest after %(time)s") % said
 
 
 def _floor(floor: MarginFloor, terms: Terms) -> str:

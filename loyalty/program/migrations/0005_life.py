@@ -16,6 +16,8 @@ class Migration(migrations.Migration):
                 condition=models.Q(awaits__isnull=False, pending__gt=0),
             ),
         ),
+        migrations.AddField("program", "earns_until", models.DateField(null=True, verbose_name="last day to earn")),
+        migrations.AddField("program", "spends_until", models.DateField(null=True, verbose_name="last day to spend")),
         migrations.CreateModel(
             name="MemberPin",
             fields=[
@@ -32,7 +34,6 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("last_earning_day", models.DateField(verbose_name="last day to earn")),
                 ("last_spending_day", models.DateField(verbose_name="last day to spend")),
-                ("text", models.JSONField(default=dict, verbose_name="text for members")),
                 (
                     "state",
                     models.TextField(
