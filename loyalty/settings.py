@@ -227,6 +227,14 @@ LEGAL_HOLD = os.environ.get("LEGAL_HOLD", "")
 OUTBOUND_ALLOW = [entry.strip() for entry in os.environ.get("OUTBOUND_ALLOW", "").split(",") if entry.strip()]
 OUTBOUND_HTTP = os.environ.get("OUTBOUND_HTTP", "") == "1"
 OUTBOUND_CA_FILE = os.environ.get("OUTBOUND_CA_FILE", "")
+# Passes for phones: files with what signs them (docs/cards.md); without them there are none.
+WALLET_APPLE_CERTIFICATE = os.environ.get("WALLET_APPLE_CERTIFICATE", "")
+WALLET_APPLE_AUTHORITY = os.environ.get("WALLET_APPLE_AUTHORITY", "")
+WALLET_APPLE_PASSWORD = os.environ.get("WALLET_APPLE_PASSWORD", "")
+WALLET_GOOGLE_KEY = os.environ.get("WALLET_GOOGLE_KEY", "")
+WALLET_GOOGLE_CLASS = os.environ.get("WALLET_GOOGLE_CLASS", "")
+WALLET_COLOR = os.environ.get("WALLET_COLOR", "#1f4f8f")
+
 # A TrueType file for PDFs; the one that comes along knows the letters of western Europe, Poland and Turkey.
 PDF_FONT = os.environ.get("PDF_FONT", "")
 
@@ -289,6 +297,20 @@ SIDEBAR = [
                 "program.view_pointsorder",
             ),
             ("admin:finance_overview", _("Points in the books"), "account_balance", "finance.view_bookmonth"),
+        ],
+    ),
+    (
+        _("Paid membership"),
+        [
+            ("admin:subscriptions_plan_changelist", _("Plans"), "contract", "subscriptions.view_plan"),
+            ("admin:subscriptions_subscription_changelist", _("Contracts"), "badge", "subscriptions.view_subscription"),
+            ("admin:subscriptions_charge_changelist", _("Fees and refunds"), "payments", "subscriptions.view_charge"),
+            (
+                "admin:subscriptions_declaration_changelist",
+                _("Cancelled and withdrawn"),
+                "cancel",
+                "subscriptions.view_declaration",
+            ),
         ],
     ),
     (

@@ -8,7 +8,7 @@ from ninja import Field, Router, Schema
 from pydantic import ConfigDict
 
 from loyalty.access.auth import ApiAuth
-from loyalty.cards import codes, drawing, operations, printing, queries
+from loyalty.cards import codes, drawing, operations, passes, printing, queries
 from loyalty.cards.models import CardBatch
 from loyalty.cards.queries import CardShown
 from loyalty.customers import queries as customers
@@ -80,6 +80,11 @@ class CardCodeOut(Schema):
     svg: str
 
 
+class PassesOut(Schema):
+    apple: str | None
+    google: str | None
+
+
 def _by(request: HttpRequest) -> str:
     key: Any = request.auth  # type: ignore[attr-defined]
     return f"API key {key.name}"
@@ -139,6 +144,17 @@ def read_code(request: HttpRequest, external_id: str) -> dict[str, Any]:
     now = clock.now()
     text = codes.code_for(found, now=now)
     return {"text": text, "ends_at": now + codes.LASTS, "svg": drawing.qr_svg(text)}
+
+
+@router.get("/loyalty/members/{external_id}/passes", auth=READ, response=PassesOut, summary="The card for the phone")
+def read_passes(request: HttpRequest, external_id: str) -> dict[str, Any]:
+    """Links for Apple Wallet (good for half an hour) and Google Wallet; null where that is not set up, or for who has
+    no usable card."""
+    found = customers.resolve([external_id])[0]
+    if found is None:
+        raise Http404(f"There is no customer {external_id!r}.")
+    links = passes.links_for(found, now=clock.now())
+    return {"apple": links.apple or None, "google": links.google or None}
 
 
 @router.get("/loyalty/cards/{number}/qr.svg", auth=READ, summary="A card's number as QR code")

@@ -162,3 +162,38 @@ class CardChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.act} #{self.card_id}"
+
+
+class WalletPass(models.Model):
+    """What the pass in a customer's phone said last, as a hash, and since when it says so."""
+
+    customer_id = models.BigIntegerField(_("customer"), primary_key=True)
+    digest = models.BinaryField()
+    updated_at = models.DateTimeField(_("updated at"))
+
+    class Meta:
+        db_table = "wallet_pass"
+        verbose_name = _("pass in a phone")
+        verbose_name_plural = _("passes in phones")
+
+    def __str__(self) -> str:
+        return f"{self.customer_id}"
+
+
+class WalletDevice(models.Model):
+    """A phone that wants to know when the pass of a customer changes; `device` and `push_token` are its own names."""
+
+    device = models.TextField(_("device"))
+    customer_id = models.BigIntegerField(_("customer"))
+    push_token = models.TextField(_("push token"))
+    registered_at = models.DateTimeField(_("registered at"))
+
+    class Meta:
+        db_table = "wallet_device"
+        verbose_name = _("phone with a pass")
+        verbose_name_plural = _("phones with a pass")
+        constraints = [models.UniqueConstraint(fields=["device", "customer_id"], name="wallet_device_once")]
+        indexes = [models.Index(fields=["customer_id"], name="wallet_device_customer")]
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"

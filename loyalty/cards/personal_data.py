@@ -6,8 +6,19 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from loyalty.kit.erasures import Held, Moved, Pairs, PersonalData, Return, give_back, hand_over, hold_personal_data
-from loyalty.kit.sql import execute, fetch_values, sql
+from loyalty.kit.erasures import (
+    Held,
+    Moved,
+    Pairs,
+    PersonalData,
+    Return,
+    give_back,
+    hand_over,
+    hold_personal_data,
+    share,
+    unshare,
+)
+from loyalty.kit.sql import execute, fetch_values, identifier, sql
 
 
 def erase(customer_ids: Sequence[int]) -> int:
@@ -19,7 +30,9 @@ def erase(customer_ids: Sequence[int]) -> int:
         " WHERE i.kind = 'card' AND i.customer_id = ANY({ids}))",
         ids=ids,
     )
-    return execute(cards) + execute(sql("DELETE FROM card_change WHERE customer_id = ANY({ids})", ids=ids))
+    gone = ("card_change", "wallet_pass", "wallet_device")
+    tables = [sql("DELETE FROM {table} WHERE customer_id = ANY({ids})", table=identifier(one), ids=ids) for one in gone]
+    return execute(cards) + sum(execute(one) for one in tables)
 
 
 def export(customer_id: int) -> dict[str, list[dict[str, Any]]]:
@@ -44,18 +57,30 @@ def export(customer_id: int) -> dict[str, list[dict[str, Any]]]:
                 id=customer_id,
             )
         ),
+        "wallet_pass": fetch_values(
+            sql("SELECT updated_at FROM wallet_pass WHERE customer_id = {id}", id=customer_id),
+        ),
+        "wallet_device": fetch_values(
+            sql(
+                "SELECT device, push_token, registered_at FROM wallet_device WHERE customer_id = {id} ORDER BY id",
+                id=customer_id,
+            )
+        ),
     }
 
 
 def merge(pairs: Pairs, now: datetime) -> Moved:
     """Former cards and their history become the winners'; usable ones follow their identities."""
-    return {"card": hand_over(pairs, "card"), "card_change": hand_over(pairs, "card_change")}
+    moved = {"card": hand_over(pairs, "card"), "card_change": hand_over(pairs, "card_change")}
+    return moved | share(pairs, "wallet_pass", []) | share(pairs, "wallet_device", ["device"])
 
 
 def unmerge(given: Return) -> None:
     """Give back what was handed over."""
     give_back(given, "card")
     give_back(given, "card_change")
+    unshare(given, "wallet_pass")
+    unshare(given, "wallet_device")
 
 
 hold_personal_data(
@@ -83,6 +108,22 @@ hold_personal_data(
                 origin=_("From those who work with the cards, and from you"),
                 benefit=_("A lost card harms nobody"),
                 kept=_("Until your data is deleted"),
+            ),
+            Held(
+                "wallet_pass",
+                what=_("When the card in your phone changed last"),
+                purpose=_("So that your phone gets it again only when there is something new"),
+                origin=_("Noted when your phone asked"),
+                benefit=_("The card in your phone shows your points"),
+                kept=_("Until you remove the card from your phone"),
+            ),
+            Held(
+                "wallet_device",
+                what=_("Phones that hold your card: what they call themselves, and since when"),
+                purpose=_("So that your phone can ask whether the card has changed"),
+                origin=_("Told by your phone when you added the card"),
+                benefit=_("The card in your phone shows your points"),
+                kept=_("Until you remove the card from your phone"),
             ),
         ),
     )

@@ -6,7 +6,7 @@ from typing import Any
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 
-from loyalty.cards import drawing, operations, queries
+from loyalty.cards import drawing, operations, passes, queries
 from loyalty.customers.models import CustomerIdentity
 from loyalty.portal.section import Refused, Tile, sections
 from loyalty.portal.visit import Visitor
@@ -38,12 +38,18 @@ class Card:
         """The newest card that works, as a QR code and a bar code."""
         found = queries.cards_of(visitor.customer_id, ended=False)
         if not found or visitor.member is None or visitor.member.state != "active":
-            return {"card": None, "qr": "", "can": queries.default_series() is not None and visitor.active}
+            return {
+                "card": None,
+                "qr": "",
+                "links": passes.Links(),
+                "can": queries.default_series() is not None and visitor.active,
+            }
         card = found[0]
         label = _("Card number %(number)s as a QR code") % {"number": card.number}
         # Drawn here from digits and letters that the drawing escapes.
         picture = mark_safe(drawing.qr_svg(card.number, label=label))  # noqa: S308
-        return {"card": card, "qr": picture, "can": False}
+        links = passes.links_for(visitor.customer_id, now=visitor.now)
+        return {"card": card, "qr": picture, "links": links, "can": False}
 
     def act(self, visitor: Visitor, data: Mapping[str, str]) -> str:
         """Make a digital card for who has none."""
