@@ -155,7 +155,8 @@ def _reference(customer_id: int | None) -> Any:
     rows = fetch(
         sql(
             "SELECT c.external_id, c.email, c.phone, i.kind, i.value FROM customer c LEFT JOIN LATERAL ("
-            " SELECT kind, value FROM customer_identity WHERE customer_id = c.id ORDER BY id LIMIT 1) i ON TRUE WHERE c.id = {id}",
+            " SELECT kind, value FROM customer_identity WHERE customer_id = c.id ORDER BY id LIMIT 1) i ON TRUE"
+            " WHERE c.id = {id}",
             id=customer_id,
         )
     )

@@ -31,7 +31,7 @@ def _all(programs: Any = None) -> dict[int, Setup]:
 
 @admin.register(EarningRule)
 class EarningRuleAdmin(ReadOnlyAdmin):
-    list_display = ("title", "program", "said", "shown_state", "budget", "priority")
+    list_display = ("title", "program", "shown_state", "priority")
     list_display_links = ("title",)
     list_filter = ("state", "program", "type")
     list_select_related = ("program",)
@@ -61,8 +61,7 @@ class EarningRuleAdmin(ReadOnlyAdmin):
 
         said.short_description = _("in words")  # type: ignore[attr-defined]
         budget.short_description = _("budget")  # type: ignore[attr-defined]
-        named = {"said": said, "budget": budget}
-        return [named.get(name, name) for name in self.list_display]
+        return ["title", said, budget, "shown_state", "priority", "program"]
 
     @display(description=_("name"), ordering="key")
     def title(self, rule: EarningRule) -> str:
