@@ -169,7 +169,7 @@ class _UsableAdmin(ReadOnlyAdmin):
         if limits.total is not None:
             said.append(f"{number_format(thing.uses, force_grouping=True)} / {number(limits.total)}")
         if limits.budget is not None:
-            said.append(f"{number(thing.spent)} / {number(limits.budget)}")
+            said.append(f"{wording.price(thing.spent)} / {wording.price(limits.budget)}")
         return " · ".join(said) or "–"
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
@@ -202,7 +202,7 @@ class _UsableAdmin(ReadOnlyAdmin):
             "limits": self.used(obj),
             "edit_url": reverse(f"admin:offers_{self.opts.model_name}_edit", args=[obj.pk]) if may_edit else "",
             "ahead": result_panels.ahead(forecast.forecasts([obj], now=now()).get(obj.pk), document.currency, now()),
-            "price_warnings": prices.warnings({"name": obj.name, "description": document.description}),
+            "compared": prices.found({"name": obj.name, "description": document.description}),
             **_activity(column, obj.pk, document.currency),
         }
 

@@ -18,19 +18,21 @@ _SAID = re.compile(r"30[\s-]*(?:Tage|Tagen|days?\b)|niedrigste[rn]?\s+(?:Gesamt)
 
 def compared(text: str) -> str | None:
     """The words that compare a price, where the text does not name the lowest price of the last 30 days."""
-    found = _COMPARED.search(text) or _STRUCK.search(text)
-    return None if found is None or _SAID.search(text) else found.group(0)
+    hit = _COMPARED.search(text) or _STRUCK.search(text)
+    return None if hit is None or _SAID.search(text) else hit.group(0)
 
 
-def warnings(texts: Mapping[str, Mapping[str, str]]) -> list[Problem]:
-    """What to look at again; `texts` are those of a document by field and language."""
+def found(texts: Mapping[str, Mapping[str, str]]) -> list[tuple[str, str]]:
+    """(place, words) of each text that compares; `texts` are those of a document by field and language."""
     return [
-        Problem(
-            f"{field}.{language}",
-            f"{words!r} compares with an earlier price",
-            "name the lowest price of the last 30 days beside it (§ 11 PAngV), or leave the comparison out",
-        )
+        (f"{field}.{language}", words)
         for field, by_language in texts.items()
         for language, text in by_language.items()
         if (words := compared(text))
     ]
+
+
+def warnings(texts: Mapping[str, Mapping[str, str]]) -> list[Problem]:
+    """What to look at again, for who applies the document."""
+    remedy = "name the lowest price of the last 30 days beside it (§ 11 PAngV), or leave the comparison out"
+    return [Problem(where, f"{words!r} compares with an earlier price", remedy) for where, words in found(texts)]

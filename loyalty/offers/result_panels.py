@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -14,6 +15,7 @@ from loyalty.offers.comparing import PEOPLE_MIN, Difference, groups
 from loyalty.offers.definition import OfferDocument
 from loyalty.offers.forecast import Forecast
 from loyalty.offers.models import Offer, OfferRound
+from loyalty.offers.personal import last_day
 from loyalty.program.wording import number
 
 VERDICTS = {
@@ -47,7 +49,12 @@ def of_offer(offer: Offer, document: OfferDocument) -> dict[str, Any]:
 
 def _round(one: OfferRound, currency: str) -> dict[str, Any]:
     shown = _shown(results.result(one.outcome), currency) if one.outcome is not None else None
-    return {"round": one, "state": OfferRound.State(one.state).label, "last": one.ends_at, "result": shown}
+    return {
+        "round": one,
+        "state": OfferRound.State(one.state).label,
+        "last": last_day(one.ends_at, settings.TIME_ZONE),
+        "result": shown,
+    }
 
 
 def _shown(found: results.Result, currency: str) -> dict[str, Any]:

@@ -135,7 +135,8 @@ def _core(given: Any, currency: str) -> str:
 def price(value: Any) -> str:
     """An amount, with cents where it has some."""
     exact = Decimal(str(value))
-    return number(exact) if exact == exact.to_integral_value() else str(number_format(exact, 2))
+    whole = exact == exact.to_integral_value()
+    return str(number_format(exact.quantize(Decimal(1)) if whole else exact, 0 if whole else 2, force_grouping=True))
 
 
 def money(value: Any, currency: str) -> str:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from loyalty.customers.erasing import erase_customers
+from loyalty.customers.joining import merge_customers
 from loyalty.kit.buckets import place
 from loyalty.kit.problems import Problems
 from loyalty.kit.sql import execute, fetch, sql
@@ -15,6 +17,7 @@ from loyalty.offers.models import Offer, OfferRound, PersonalOffer
 from loyalty.program.setup import Setup
 from tests.db.loyalty.offers.shop import NOW, applied, items, offer, violations
 from tests.db.loyalty.program import club
+from tests.db.loyalty.program.test_races import at_once
 
 pytestmark = pytest.mark.django_db
 PERSONAL: dict[str, Any] = {"sizes": [3, 5, 8], "margin": 40, "basis": "interest", "explore": 0, "holdout": 30}
@@ -213,3 +216,34 @@ def test_a_personal_offer_survives_being_stored() -> None:
         "prior": {"rate": 2.5},
     }  # fmt: skip
     assert OfferDocument.model_validate(stored).plain() == {k: v for k, v in stored.items() if k != "kind"}
+
+
+def test_forgotten_people_and_people_who_are_one() -> None:
+    people = [f"p{number}" for number in range(4)]
+    shop(people, 40, 40, 40)
+    rounds.go_on(now=NOW)
+    erase_customers(customer_ids=[identity("p0")])
+    assert PersonalOffer.objects.count() == 3
+    winner, loser = identity("p1"), identity("p2")
+    before = PersonalOffer.objects.get(customer_id=winner)
+    merge_customers({loser: winner}, reason="test", now=NOW)
+    after = PersonalOffer.objects.get(customer_id=winner)
+    assert (after.held_out, after.size) == (before.held_out, before.size)
+    assert PersonalOffer.objects.count() == 2
+    assert violations() == {}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_at_once_give_everybody_one_part() -> None:
+    people = [f"p{number}" for number in range(12)]
+    shop(people, 40, 40, 40)
+    at_once(lambda number: rounds.go_on(now=NOW, batch=5), 4)
+    rounds.go_on(now=NOW)
+    assert [(one.number, one.state) for one in OfferRound.objects.all()] == [(1, "running")]
+    assert PersonalOffer.objects.count() == 12
+    later = ENDS + timedelta(days=2)
+    at_once(lambda number: rounds.go_on(now=later, batch=5), 4)
+    rounds.go_on(now=later)
+    first = OfferRound.objects.get(number=1)
+    assert first.state == "measured" and sum(cell["people"] for cell in first.outcome or []) == 12
+    assert PersonalOffer.objects.count() == 24

@@ -122,6 +122,6 @@ def test_sentences() -> None:
     )
     with translation.override("en"):
         assert wording.sentence(document) == (
-            "10 % off on category coffee (at most 20 EUR), from an amount of 30 (once per person; 500 EUR in all)."
+            "10 % off on category coffee (at most 20 EUR), from an amount of 30 EUR (once per person; 500 EUR in all)."
         )
         assert wording.refusal("minimum", {"minimum": "30", "missing": "4.50"}) == ("4.50 more are needed to reach 30.")
