@@ -21,7 +21,17 @@ from loyalty.kit.charts import Series, columns
 from loyalty.kit.clock import now
 from loyalty.kit.panels import Panel, customer_panel
 from loyalty.kit.problems import Problems
-from loyalty.partners import calculator_page, foreign, operations, paper, queries, settlement, statements, words
+from loyalty.partners import (
+    acquisition,
+    calculator_page,
+    foreign,
+    operations,
+    paper,
+    queries,
+    settlement,
+    statements,
+    words,
+)
 from loyalty.partners.api import file_of
 from loyalty.partners.models import ForeignProgram, Partner, PartnerTransfer, Statement
 from loyalty.program.models import Program
@@ -89,6 +99,7 @@ class PartnerAdmin(ReadOnlyAdmin):
             "transfers_url": f"{reverse('admin:partners_partnertransfer_changelist')}?partner__id__exact={obj.pk}",
             "may_key": request.user.has_perm("access.add_apikey") and request.user.has_perm(CHANGE),
             "chart": _points_chart(months) if months else None,
+            "came": acquisition.by_month(obj.pk, program_id=obj.program_id, zone=obj.timezone, now=now())[::-1],
         }
 
 
