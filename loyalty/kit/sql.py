@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
 
@@ -53,6 +54,12 @@ def sql(template: str, **parts: Any) -> Sql:
 def identifier(name: str) -> Sql:
     """A quoted table or column name; for names from the project's own catalog, never from a user."""
     return Sql('"' + name.replace('"', '""').replace("%", "%%") + '"')
+
+
+def array(values: Iterable[int | UUID]) -> str:
+    """The text of an array, for a mark with its type (`{ids}::bigint[]`). Thousands of numbers take a fifth of
+    the time of a list, which the driver turns into text one value at a time."""
+    return "{" + ",".join(map(str, values)) + "}"
 
 
 @cache

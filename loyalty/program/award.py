@@ -7,7 +7,7 @@ stops and multipliers look at the CTEs before theirs.
 from collections.abc import Sequence
 from datetime import datetime
 
-from loyalty.kit.sql import Sql, sql
+from loyalty.kit.sql import Sql, array, sql
 from loyalty.program import margins, names
 from loyalty.program.definition import Caps, Expiry, When
 from loyalty.program.rules import Rule, bases, blockers
@@ -91,7 +91,7 @@ MOVES = sql(
 
 def ctes(rules: Sequence[Rule], booking_ids: Sequence[int], *, zone: str, now: datetime) -> Sql:
     """CTEs that end with `made`: the lots these bookings earn, inserted. `rules` are in order and fit the bookings."""
-    parts = [sql(_BOOKINGS, zone=zone, ids=list(booking_ids))]
+    parts = [sql(_BOOKINGS, zone=zone, ids=array(booking_ids))]
     granted = []
     for place, rule in enumerate(rules):
         parts += [_raw(rules, place, zone), _given(rule, place, zone)]

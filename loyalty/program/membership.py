@@ -5,7 +5,7 @@ from datetime import datetime
 
 from loyalty.events import facts, partitions
 from loyalty.kit.problems import Problem
-from loyalty.kit.sql import execute, fetch, sql
+from loyalty.kit.sql import array, execute, fetch, sql
 from loyalty.program.setup import Setup
 
 _JOIN = """WITH fresh AS (
@@ -25,7 +25,7 @@ def of_customers(customer_ids: Collection[int], *, program_id: int) -> dict[int,
             "SELECT customer_id, id, state FROM member WHERE program_id = {program}"
             " AND customer_id = ANY({ids}::bigint[])",
             program=program_id,
-            ids=list(customer_ids),
+            ids=array(customer_ids),
         )
     )
     return {customer_id: (member_id, state) for customer_id, member_id, state in rows}
@@ -76,7 +76,7 @@ def lock(member_ids: Sequence[int]) -> dict[int, str]:
     Their customers come first, as in erasing and merging, which lock customers and then come here; all in the order of
     ids, so that nobody waits in a circle.
     """
-    ids = sorted(set(member_ids))
+    ids = array(sorted(set(member_ids)))
     fetch(
         sql(
             "SELECT id FROM customer WHERE id IN (SELECT customer_id FROM member WHERE id = ANY({ids}::bigint[]))"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from loyalty.events import facts
-from loyalty.kit.sql import Sql, execute, fetch, sql
+from loyalty.kit.sql import Sql, array, execute, fetch, sql
 from loyalty.program import names
 
 _LOT_COLUMNS = {account: Sql(column) for account, column in names.LOT_ACCOUNTS.items()}
@@ -115,7 +115,7 @@ def allot(wants: Sql, to_account: int) -> Sql:
 def settle_debts(member_ids: Sequence[int], *, program_id: int, now: datetime) -> int:
     """Let active points pay what these members owe; the points paid."""
     owing = sql(
-        "FROM member_balance WHERE member_id = ANY({ids}::bigint[]) AND owed > 0 AND active > 0", ids=list(member_ids)
+        "FROM member_balance WHERE member_id = ANY({ids}::bigint[]) AND owed > 0 AND active > 0", ids=array(member_ids)
     )
     if not execute(sql("SELECT {owing} LIMIT 1", owing=owing)):
         return 0

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
@@ -15,7 +16,7 @@ from django.db import transaction
 from loyalty.customers import queries as customers
 from loyalty.events import facts, partitions
 from loyalty.kit.problems import Problem
-from loyalty.kit.sql import Sql, execute, fetch, sql
+from loyalty.kit.sql import Sql, array, execute, fetch, sql
 from loyalty.program import award, membership, movements, names, posting, step_up, tiering
 from loyalty.program.receipts import SOURCE, Receipt, key_of, late_or_early, read, rounds
 from loyalty.program.rules import Rule
@@ -49,6 +50,7 @@ class _Row:
     place: int
     receipt: Receipt
     lines: str
+    total: Decimal
     member_id: int = 0
     spends: dict[int, int] = field(default_factory=dict)
     key: Any = None
@@ -72,9 +74,9 @@ def commit(*, rows: Sequence[object], setup: Setup, now: datetime, proven: bool 
         if wrong:
             problems[place] = wrong
         else:
-            lines = _encode(receipt.lines())
-            key, content = key_of(SOURCE, receipt.id), receipt.content(lines)
-            found.append(_Row(place, receipt, lines, spends=spends, key=key, content=content))
+            lines, total = _encode(receipt.lines()), receipt.total
+            key, content = key_of(SOURCE, receipt.id), receipt.content(lines, total)
+            found.append(_Row(place, receipt, lines, total, spends=spends, key=key, content=content))
     bookings: list[int | None] = [None] * len(rows)
     repeated: set[int] = set()
     with transaction.atomic():
@@ -175,7 +177,10 @@ def _other(identifier: str) -> Problem:
 
 def _stored(keys: Sequence[Any]) -> list[tuple[Any, tuple[int, Any]]]:
     rows = fetch(
-        sql("SELECT key_digest, id, content_digest FROM booking WHERE key_digest = ANY({keys}::uuid[])", keys=keys)
+        sql(
+            "SELECT key_digest, id, content_digest FROM booking WHERE key_digest = ANY({keys}::uuid[])",
+            keys=array(keys),
+        )
     )
     return [(key, (booking_id, content)) for key, booking_id, content in rows]
 
@@ -186,7 +191,7 @@ def _book(rows: list[_Row], setup: Setup, problems: dict[int, list[Problem]], no
     values = [
         (
             one.member_id, names.PURCHASE, one.receipt.occurred_at or now, one.key, one.content, one.receipt.id,
-            one.receipt.currency or setup.document.currency, one.receipt.total, one.receipt.net_amount,
+            one.receipt.currency or setup.document.currency, one.total, one.receipt.net_amount,
             one.receipt.margin, one.receipt.store, one.receipt.channel, one.lines, None,
             None,
         )
@@ -335,6 +340,6 @@ def _tell(booking_ids: list[int], setup: Setup) -> None:
         " 'currency', b.currency, 'store', b.store, 'channel', b.channel, 'transaction', b.reference, 'items',"
         " CASE WHEN b.lines -> 0 ? 'sku' THEN b.lines END))"
         " FROM booking b JOIN member m ON m.id = b.member_id WHERE b.id = ANY({ids}::bigint[])",
-        ids=booking_ids,
+        ids=array(booking_ids),
     )
     facts.write(setup.document.purchase_event, rows)

@@ -5,7 +5,6 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
-from functools import cached_property
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -70,7 +69,7 @@ class Item(BaseModel):
             raise ValueError("give either amount (of the whole line) or price (of a piece)")
         return self
 
-    @cached_property
+    @property
     def gross(self) -> Decimal:
         """What the whole line cost."""
         if self.amount is not None:
@@ -106,14 +105,14 @@ class Receipt(BaseModel):
             raise ValueError('customer: name one identity, for example {"card": "..."}')
         return self
 
-    @cached_property
+    @property
     def total(self) -> Decimal:
         """What was paid."""
         return sum((item.gross for item in self.items), Decimal(0)) if self.amount is None else self.amount
 
-    def content(self, lines: str) -> UUID:
+    def content(self, lines: str, total: Decimal) -> UUID:
         """The hash of what was said beside the id, to tell a repetition from a second purchase under the same id."""
-        rest = (self.customer, self.occurred_at, self.currency, self.total, self.net_amount, self.margin)
+        rest = (self.customer, self.occurred_at, self.currency, total, self.net_amount, self.margin)
         return _digest(repr((rest, self.store, self.channel, self.spend, lines)))
 
     def lines(self) -> list[dict[str, Any]]:
@@ -122,8 +121,10 @@ class Receipt(BaseModel):
         if not self.items:
             return [_line(1, Decimal(1), self.total, net=self.net_amount, margin=self.margin)]
         gross = [item.gross for item in self.items]
+        if self.amount is not None:
+            gross = spread(self.amount, gross)
         found = []
-        for number, (item, amount) in enumerate(zip(self.items, spread(self.total, gross), strict=True), 1):
+        for number, (item, amount) in enumerate(zip(self.items, gross, strict=True), 1):
             line = _line(number, item.quantity, amount, net=item.net_amount, margin=item.margin)
             # Said even when unknown: it tells a receipt with lines from one without.
             line["sku"] = item.sku

@@ -13,7 +13,7 @@ from django.db import transaction
 
 from loyalty.events import facts, partitions
 from loyalty.kit.periods import Period
-from loyalty.kit.sql import Sql, execute, fetch, sql
+from loyalty.kit.sql import Sql, array, execute, fetch, sql
 from loyalty.program import membership, names
 from loyalty.program.setup import Setup
 
@@ -148,7 +148,7 @@ def fix(member_id: int, *, tier_id: int | None, until: datetime | None, setup: S
 
 
 def _judged(setup: Setup, *, now: datetime, member_ids: Sequence[int] | None = None) -> Sql:
-    scope = Sql("") if member_ids is None else sql(" AND m.id = ANY({ids}::bigint[])", ids=list(member_ids))
+    scope = Sql("") if member_ids is None else sql(" AND m.id = ANY({ids}::bigint[])", ids=array(member_ids))
     rules = setup.document.tiers
     return sql(
         _JUDGED,
@@ -201,7 +201,7 @@ def _cases(cases: list[Sql], otherwise: str) -> Sql:
 def _value(setup: Setup, *, now: datetime, member_ids: Sequence[int] | None) -> Sql:
     """Selects member_id, value."""
     rules = setup.document.tiers
-    scope = Sql("") if member_ids is None else sql(" AND s.member_id = ANY({ids}::bigint[])", ids=list(member_ids))
+    scope = Sql("") if member_ids is None else sql(" AND s.member_id = ANY({ids}::bigint[])", ids=array(member_ids))
     if rules.by == "points":
         wallet_id, _ = setup.wallet(rules.wallet)
         source = sql(
