@@ -13,15 +13,30 @@ from loyalty.customers import queries as customers
 from loyalty.events import queue
 from loyalty.kit import clock
 from loyalty.kit.problems import Problem, Problems
-from loyalty.play import game_queries, playing, queries, rounds, rules, stamping, starting, tables, tickets
+from loyalty.play import (
+    board_queries,
+    boards,
+    game_queries,
+    playing,
+    queries,
+    rounds,
+    rules,
+    stamping,
+    starting,
+    tables,
+    tickets,
+)
 from loyalty.play.admission import plays_left
+from loyalty.play.contests import Leaderboard
 from loyalty.play.drawing import Played
 from loyalty.play.models import Challenge, Game, StampCard
 from loyalty.play.shapes import (
     BadgesOut,
     BegunOut,
+    BoardsOut,
     ChallengesOut,
     GamesOut,
+    NicknameIn,
     PlayIn,
     PlayOut,
     PrizesOut,
@@ -166,3 +181,36 @@ def read_rules(request: HttpRequest, key: str, language: str = "en") -> dict[str
 def read_prizes(request: HttpRequest, customer: str) -> dict[str, Any]:
     """Newest first, at most 50."""
     return {"prizes": queries.prizes_won(_person(customer))}
+
+
+@router.get("/loyalty/leaderboards", auth=READ, response=BoardsOut, summary="Leaderboards, and where a person stands")
+def read_leaderboards(request: HttpRequest, customer: str) -> dict[str, Any]:
+    """Nicknames only; who did not ask for it stands on none."""
+    return _boards(_person(customer))
+
+
+def _boards(customer_id: int) -> dict[str, Any]:
+    return {"leaderboards": board_queries.leaderboards(customer_id, now=clock.now())}
+
+
+def _known_board(key: str) -> None:
+    if not Leaderboard.objects.filter(key=key).exists():
+        raise Http404(f"There is no leaderboard {key!r}.")
+
+
+@router.post("/loyalty/leaderboards/{key}/join", auth=WRITE, response=BoardsOut, summary="Stand on a leaderboard")
+def join_leaderboard(request: HttpRequest, key: str, body: NicknameIn) -> dict[str, Any]:
+    """Under a nickname, or under another one than before."""
+    _known_board(key)
+    customer_id = _customer(body.customer)
+    boards.join(key, customer_id=customer_id, nickname=body.nickname, now=clock.now())
+    return _boards(customer_id)
+
+
+@router.post("/loyalty/leaderboards/{key}/leave", auth=WRITE, response=BoardsOut, summary="Leave a leaderboard")
+def leave_leaderboard(request: HttpRequest, key: str, body: WhoIn) -> dict[str, Any]:
+    """Harmless for who is not on it."""
+    _known_board(key)
+    customer_id = _customer(body.customer)
+    boards.leave(key, customer_id=customer_id)
+    return _boards(customer_id)

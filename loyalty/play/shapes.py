@@ -258,3 +258,38 @@ class WhoIn(Schema):
     model_config = ConfigDict(extra="forbid")
 
     customer: str | dict[str, str] = Field(description='External id, or one identity such as {"card": "..."}.')
+
+
+class BoardRowOut(Schema):
+    rank: int
+    nickname: str
+    score: Decimal
+    own: bool
+
+
+class BoardSelfOut(Schema):
+    nickname: str
+    hidden: bool
+    score: Decimal
+    rank: int | None = Field(description="Null for who has nothing in this period, or is hidden.")
+
+
+class BoardOut(Schema):
+    key: str
+    name: Texts
+    description: Texts
+    image: str | None
+    window: str
+    rows: list[BoardRowOut]
+    me: BoardSelfOut | None = Field(description="Null for who does not take part.")
+
+
+class BoardsOut(Schema):
+    leaderboards: list[BoardOut]
+
+
+class NicknameIn(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+    customer: str | dict[str, str] = Field(description='External id, or one identity such as {"card": "..."}.')
+    nickname: str = Field(max_length=100, description="2 to 20 letters, digits, spaces or hyphens.")

@@ -99,7 +99,10 @@ def _cards(shown: Shown | None, count: int) -> list[dict[str, Any]]:
     """The cards on the table; before the first move all of them closed. `next` is where the keyboard goes on."""
     if shown is None:
         closed = _("Card %(n)s: closed")
-        return [{"number": n, "state": "closed", "sign": "", "said": closed % {"n": n}} for n in range(1, count + 1)]
+        return [
+            {"number": n, "state": "closed", "sign": "", "said": closed % {"n": n}, "next": False}
+            for n in range(1, count + 1)
+        ]
     words = {
         "closed": _("Card %(n)s: closed"),
         "open": _("Card %(n)s: %(what)s"),
