@@ -288,6 +288,7 @@ SIDEBAR = [
             ("admin:program_earningrule_changelist", _("Earning rules"), "add_circle", "program.view_earningrule"),
             ("admin:program_checkinplace_changelist", _("Check-in places"), "qr_code_2", "program.view_checkinplace"),
             ("admin:program_member_changelist", _("Members"), "card_membership", "program.view_member"),
+            ("admin:program_ending_changelist", _("Ends of programs"), "event_busy", "program.view_ending"),
             ("admin:program_adjustment_changelist", _("Corrections"), "fact_check", "program.view_adjustment"),
             ("admin:program_review_changelist", _("Members to look into"), "policy", "program.view_review"),
             ("admin:program_referral_changelist", _("Friends"), "group_add", "program.view_referral"),
