@@ -18,9 +18,10 @@ from loyalty.customers.queries import find
 from loyalty.kit.admin import Act, ReadOnlyAdmin, localized
 from loyalty.kit.clock import now
 from loyalty.kit.panels import Panel, customer_panel
-from loyalty.program import budgets, companion_admin, operations, queries, sentences, wording
+from loyalty.program import budgets, companion_admin, life_words, operations, queries, sentences, step_up, wording
 from loyalty.program.definition import Expiry
 from loyalty.program.earning_admin import EarningRuleAdmin  # noqa: F401 - pages that Django finds through this module
+from loyalty.program.life_admin import EndingAdmin  # noqa: F401 - as above
 from loyalty.program.models import Adjustment, Member, Program
 from loyalty.program.setup import Setup, load
 
@@ -68,6 +69,10 @@ class ProgramAdmin(ReadOnlyAdmin):
         moved = queries.flows_of_points(setup, since=instant - timedelta(days=FLOW_DAYS))
         return {
             "title": localized(obj.name, obj.key),
+            "notice": life_words.ending(setup, instant),
+            "end_url": reverse("admin:program_end", args=[obj.pk])
+            if request.user.has_perm("program.add_ending")
+            else "",
             "preview_url": reverse("admin:program_program_tiers", args=[obj.pk]),
             "currency": setup.document.currency,
             "days": FLOW_DAYS,
@@ -145,6 +150,11 @@ def _thaw(member: Member, data: dict[str, Any]) -> str:
     return gettext("The member can earn and spend again.")
 
 
+def _forget_pin(member: Member, data: dict[str, Any]) -> str:
+    step_up.clear_pin(member_id=member.pk)
+    return gettext("The PIN is forgotten: the member can set a new one.")
+
+
 def _set_tier(member: Member, data: dict[str, Any]) -> str:
     operations.set_tier(
         member_id=member.pk, tier=data["tier"] or None, until=data["until"], setup=_setup_of(member), now=now()
@@ -176,6 +186,8 @@ class MemberAdmin(ReadOnlyAdmin):
                       form=AskForm, permission="program.add_adjustment"),
         "tier": Act(_("Set tier"), _("Give this member a tier by hand?"), _set_tier, form=TierForm,
                     allowed=lambda member: member.state == "active"),
+        "pin": Act(_("Forget PIN"), _("Forget this member's PIN? Make sure first who asks. The member sets a new one."),
+                   _forget_pin, danger=True, allowed=lambda member: step_up.has_pin(member.pk)),
         "freeze": Act(_("Freeze"), _("Stop this member from earning and spending until somebody has looked?"), _freeze,
                       danger=True, allowed=lambda member: member.state == "active"),
         "thaw": Act(_("Unfreeze"), _("Let this member earn and spend again?"), _thaw,
@@ -207,6 +219,7 @@ class MemberAdmin(ReadOnlyAdmin):
             "customer": customer,
             "customer_url": reverse("admin:customers_customer_change", args=[customer.pk]) if customer else "",
             "balances": queries.balances(obj.pk, setup=setup, now=now()),
+            "pin": step_up.state(obj.pk, setup=setup) if setup.document.pin else None,
             "progress": queries.tier_progress(obj, setup=setup, now=now()) if setup.tiers else None,
             "lots": queries.lots(obj.pk, limit=SHOWN_ENTRIES),
             "entries": _entries(obj.pk),

@@ -159,6 +159,11 @@ def clear_pin(*, member_id: int) -> bool:
     return MemberPin.objects.filter(member_id=member_id).delete()[0] > 0
 
 
+def has_pin(member_id: int) -> bool:
+    """Whether the member has set one."""
+    return MemberPin.objects.filter(member_id=member_id).exists()
+
+
 def state(member_id: int, *, setup: Setup) -> dict[str, Any]:
     """Whether a PIN is set, since when, and whether it is locked; what it is asked for."""
     stored = MemberPin.objects.filter(member_id=member_id).first()
