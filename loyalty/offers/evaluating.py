@@ -14,7 +14,8 @@ from loyalty.offers.baskets import Basket, Effect, Line, Refusal, lines_of, mome
 from loyalty.offers.definition import Usable
 from loyalty.offers.fitting import Reason, Situation, mismatch
 from loyalty.offers.pricing import Candidate
-from loyalty.program.setup import load_all
+from loyalty.program.definition import ProgramDocument
+from loyalty.program.models import Program
 
 VOUCHER, OFFER = "voucher", "offer"
 # Refusals of offers that tell customers how near they are; the others of a whole wallet would only be noise.
@@ -74,7 +75,7 @@ def evaluate(
         moment_of(basket, now), settings.TIME_ZONE, lines, basket.store, basket.channel, basket.currency, customer_id,
         person.tiers, person.segments,
     )  # fmt: skip
-    point = _point_cost(documents)
+    point, protected = _margins(documents, lines)
     candidates: list[Candidate] = []
     for code in typed:
         judged = _voucher(code, vouchers.get(code), situation, person)
@@ -82,8 +83,8 @@ def evaluate(
     for offer in offers:
         judged = _offer(offer, situation, person)
         (candidates if isinstance(judged, Candidate) else refused).append(judged)  # type: ignore[arg-type]
-    if point:
-        candidates = [replace(one, point=point) for one in candidates]
+    if point or protected:
+        candidates = [replace(one, point=point, protected=protected) for one in candidates]
     if isinstance(basket.offers, list) and only is None:
         known = {offer.document.key for offer in offers}
         refused += [Refusal(key, OFFER, "unknown_offer") for key in dict.fromkeys(basket.offers) if key not in known]
@@ -91,14 +92,15 @@ def evaluate(
     return Evaluation(basket, customer_id, lines, priced.effects, (*refused, *priced.refused))
 
 
-def _point_cost(documents: Collection[Usable]) -> Decimal:
-    """What a point costs, where points and a floor of the margin may meet; else 0, without a query."""
-    if not any(one.benefit.type == "points" for one in documents):
-        return Decimal(0)
-    if all(one.margin_floor is None for one in documents):
-        return Decimal(0)
-    programs = load_all()
-    return programs[0].document.wallets[0].value if programs else Decimal(0)
+def _margins(documents: Collection[Usable], lines: Collection[Line]) -> tuple[Decimal, bool]:
+    """(what a point costs, whether a program wants nothing sold below cost); no query where no line tells margin."""
+    if not documents or all(line.margin is None for line in lines):
+        return Decimal(0), False
+    programs = list(Program.objects.order_by("id").values_list("definition", flat=True))
+    if not programs:
+        return Decimal(0), False
+    read = [ProgramDocument.model_validate(one) for one in programs]
+    return read[0].wallets[0].value, any(one.protect_margin for one in read)
 
 
 def _once(typed: list[str]) -> tuple[list[str], list[Refusal]]:

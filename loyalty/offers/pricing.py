@@ -35,7 +35,8 @@ NOTHING = Decimal(0)
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A voucher or an offer that may be used. `id` is the pool's or the offer's; `money` is on the gift card; `rest`
-    is what the budget still has, None without one; `point` is what a point costs.
+    is what the budget still has, None without one; `point` is what a point costs, `protected` whether the program wants
+    nothing sold below cost.
     """
 
     name: str
@@ -46,6 +47,12 @@ class Candidate:
     money: Decimal = NOTHING
     rest: Decimal | None = None
     point: Decimal = NOTHING
+    protected: bool = False
+
+    @property
+    def floor(self) -> Decimal | None:
+        """How many percent of a line's price must stay as margin; where the program protects it, at least none lost."""
+        return NOTHING if self.protected and self.document.margin_floor is None else self.document.margin_floor
 
     @property
     def order(self) -> tuple[bool, int, str, str]:
@@ -204,7 +211,7 @@ def _charge(one: _Meant, outcome: Effect, remains: Remains, lines: Sequence[Line
     if outcome.points and one.candidate.point:
         shares = spread(_worth(one, outcome), [line.gross for line in lines])
         costs = {line.no: share for line, share in zip(lines, shares, strict=True)}
-    floor = one.candidate.document.margin_floor
+    floor = one.candidate.floor
     for line in lines:
         if line.no in costs and line.no in remains.margins:
             remains.margins[line.no] -= costs[line.no]
@@ -230,7 +237,7 @@ def _effect(one: _Meant, remains: Remains, lines: Sequence[Line]) -> Effect | Re
 
 def _spared(one: _Meant, remains: Remains, lines: Sequence[Line]) -> Effect | Refusal:
     """The effect without the lines of which too little margin would stay; refused when that is all of them."""
-    candidate, floor = one.candidate, one.candidate.document.margin_floor
+    candidate, floor = one.candidate, one.candidate.floor
     empty = Effect(candidate.name, candidate.kind)
     spared: tuple[int, ...] = ()
     while True:

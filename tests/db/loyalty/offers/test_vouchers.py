@@ -28,6 +28,7 @@ from tests.db.loyalty.offers.shop import (
     uses,
     violations,
 )
+from tests.db.loyalty.program import club
 from tests.db.loyalty.program.club import facts_of
 
 pytestmark = pytest.mark.django_db
@@ -330,3 +331,17 @@ def test_a_big_basket_is_a_fixed_number_of_queries() -> None:
         counts.append(len(caught))
     assert counts[0] == counts[1]
     assert fetch("SELECT count(*) FROM offer_use") == [(20,)]
+
+
+def test_a_program_that_protects_its_margin() -> None:
+    applied(shared("ten", "TEN10", {"type": "percent", "percent": 10}))
+    below = {"codes": ["TEN10"], "items": [{"amount": 100, "margin": 9}]}
+    assert redeeming.validate(below, now=NOW)["discount"] == "10.00"
+    club.applied(protect_margin=True)
+    assert reasons(redeeming.validate(below, now=NOW)) == {"TEN10": "margin"}
+    assert redeeming.validate(below | {"items": [{"amount": 100, "margin": 10}]}, now=NOW)["discount"] == "10.00"
+    mixed = redeeming.validate({"codes": ["TEN10"], "items": [{"amount": 100, "margin": 9}, {"amount": 50}]}, now=NOW)
+    assert (mixed["discount"], mixed["applied"][0]["spared"]) == ("5.00", [1])
+    applied(shared("floor", "FLOOR", {"type": "amount", "amount": 5}, margin_floor=20))
+    kept = {"codes": ["FLOOR"], "items": [{"amount": 100, "margin": 24}]}
+    assert reasons(redeeming.validate(kept, now=NOW)) == {"FLOOR": "margin"}
