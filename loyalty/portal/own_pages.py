@@ -19,6 +19,7 @@ from loyalty.portal.entrance_pages import offers_text
 from loyalty.portal.texts import localized, moment
 from loyalty.portal.visit import Visitor, agent_of, signed_in
 from loyalty.program import queries as program
+from loyalty.program import step_up
 from loyalty.rights import queries as rights
 from loyalty.rights.archive import archive
 
@@ -173,6 +174,34 @@ def erase(request: HttpRequest, visitor: Visitor) -> HttpResponse:
         else _("We have your request already.")
     )
     return back(request, "member-data", said)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def pin(request: HttpRequest, visitor: Visitor) -> HttpResponse:
+    """Set the PIN that protects the points, or change it with the one before."""
+    setup, member = visitor.setup, visitor.member
+    if setup is None or member is None or setup.document.pin is None:
+        return back(request, "member-home")
+    wrong: dict[str, str] = {}
+    if request.method == "POST":
+        try:
+            step_up.set_pin(
+                member_id=member.pk, pin=request.POST.get("pin", "")[:20],
+                current=request.POST.get("current", "")[:20] or None, setup=setup, now=visitor.now,
+            )  # fmt: skip
+            return back(request, "member-more", _("Your PIN is set."))
+        except step_up.PinRefused as refused:
+            wrong = {"current": step_up.sentence(refused)}
+        except Problems as problems:
+            easy = "easy" in problems.problems[0].problem
+            wrong = {
+                "pin": _("This PIN is too easy to guess: no rows of digits, not one digit only.")
+                if easy
+                else _("A PIN has 4 to 8 digits.")
+            }
+    context = {"state": step_up.state(member.pk, setup=setup), "wrong": wrong, "rules": setup.document.pin}
+    return page(request, "pin.html", context, visitor=visitor, at="more", status=422 if wrong else 200)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

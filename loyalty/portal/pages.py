@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import translation
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -51,10 +52,21 @@ def _home(request: HttpRequest, visitor: Visitor) -> HttpResponse:
             "lines": [wording.line(one, visitor.setup) for one in latest[:LATEST]],
             "card": next(iter(queries.cards(visitor.customer_id)), ""),
             "state": visitor.member.state,
+            "ending": _ending(visitor),
         },
         visitor=visitor,
         at="home",
     )
+
+
+def _ending(visitor: Visitor) -> dict[str, Any] | None:
+    """The last days of earning and spending, where the program ends."""
+    setup = visitor.setup
+    if setup is None or setup.earns_until is None:
+        return None
+    written = {name: date_format(day, "DATE_FORMAT") if day else "" for name, day in
+               (("earns", setup.earns_until), ("spends", setup.spends_until))}  # fmt: skip
+    return {**written, "over": setup.earning_over(visitor.now)}
 
 
 def _balances(visitor: Visitor) -> dict[str, Any]:

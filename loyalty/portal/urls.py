@@ -19,6 +19,7 @@ urlpatterns = [
     path("member/data", own_pages.data, name="member-data"),
     path("member/data/download", own_pages.download, name="member-download"),
     path("member/data/erase", own_pages.erase, name="member-erase"),
+    path("member/pin", own_pages.pin, name="member-pin"),
     path("member/leave", own_pages.leave, name="member-leave"),
     path("member/more", own_pages.more, name="member-more"),
     path("member/rules", pages.rules, name="member-rules"),

@@ -15,6 +15,7 @@ from loyalty.portal.section import Refused, Tile, sections
 from loyalty.portal.texts import amount_of, day, localized, moment, number
 from loyalty.portal.visit import Visitor
 from loyalty.portal.wording import to_go, unit
+from loyalty.program import step_up
 from loyalty.program.setup import Setup
 from loyalty.rewards import fulfillment, names, queries, redeeming, wishes, wording
 from loyalty.rewards.definition import Price
@@ -115,6 +116,7 @@ class Rewards:
             else [],
             "withdrawal": wording.withdrawal(item.loaded.document),
             "token": uuid4().hex,
+            "pin": step_up.needed(setup, points=max(price.points for price in item.prices)),
         }
 
     def act(self, visitor: Visitor, data: Mapping[str, str]) -> str:
@@ -136,6 +138,8 @@ class Rewards:
                 done = dues.redeem(order, customer_id=visitor.customer_id, setup=setup, now=visitor.now, way=way)
             else:
                 done = redeeming.redeem(order, customer_id=visitor.customer_id, setup=setup, now=visitor.now)
+        except step_up.PinRefused as refused:
+            raise Refused(step_up.sentence(refused)) from None
         except Problems as problems:
             raise Refused(_refusal(problems)) from None
         if (due := dues.dues(redemption_id=done.redemption_id, state=dues.OPEN)[0]) and not done.repeated:
@@ -214,6 +218,7 @@ def _order(visitor: Visitor, key: str, data: Mapping[str, str]) -> Order:
         identifier=f"portal {visitor.customer_id} {data.get('token', '')[:32]}" if data.get("token") else None,
         address=address if any(name in address for name in NEEDED) else None,
         slot=slot,
+        pin=data.get("pin", "")[:20] or None,
     )
 
 

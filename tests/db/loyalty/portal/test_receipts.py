@@ -191,3 +191,29 @@ def test_who_never_confirmed_is_forgotten(client: Client, club: Setup) -> None:
     assert portal_tasks.forget_unconfirmed(now=clock.now() + timedelta(days=38)) == 1
     assert Customer.objects.get().external_id == "known"
     assert portal_tasks.forget_unconfirmed(now=clock.now() + timedelta(days=38)) == 0
+
+
+def test_many_points_ask_for_the_pin(client: Client, club: Setup, anna: Customer) -> None:
+    assert client.get("/member/pin").status_code == 302
+    apply_documents([{**house.PROGRAM[0], "pin": {"spend_above": 20}}, BAG], now=clock.now())
+    grant([Grant(Member.objects.get().pk, 60)], setup=club, wallet=None, kind="occasion", reason="x", now=clock.now())
+    shop, order = "/member/rewards/", {"reward": "bag", "token": "a" * 32, **ADDRESS}
+    assert "protected by it" in client.get(f"{shop}?reward=bag").content.decode()
+    assert "set a PIN first" in client.post(shop, order, follow=True).content.decode()
+    assert "too easy to guess" in client.post("/member/pin", {"pin": "1234"}).content.decode()
+    assert "4 to 8 digits" in client.post("/member/pin", {"pin": "12"}).content.decode()
+    assert "Your PIN is set." in client.post("/member/pin", {"pin": "4902"}, follow=True).content.decode()
+    assert "PIN is wrong" in client.post("/member/pin", {"pin": "7351", "current": "1111"}).content.decode()
+    assert "PIN is wrong" in client.post(shop, {**order, "pin": "0000"}, follow=True).content.decode()
+    assert "still to be paid" in client.post(shop, {**order, "pin": "4902"}, follow=True).content.decode()
+    assert Redemption.objects.count() == 1
+
+
+def test_the_end_of_the_program_is_told(client: Client, club: Setup, anna: Customer) -> None:
+    from loyalty.program.models import Program
+
+    today = clock.now().date()
+    assert "The program ends" not in client.get("/member/").content.decode()
+    Program.objects.update(earns_until=today + timedelta(days=30), spends_until=today + timedelta(days=400))
+    page = client.get("/member/").content.decode()
+    assert "The program ends" in page and "You collect points until" in page
