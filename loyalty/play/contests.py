@@ -1,6 +1,7 @@
 """Games that take more than one step, and leaderboards: rounds under way, boards and who stands on them."""
 
 from django.db import models
+from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from loyalty.play.models import Definition
@@ -66,7 +67,7 @@ class LeaderboardEntry(models.Model):
         verbose_name_plural = _("entries of leaderboards")
         constraints = [
             models.UniqueConstraint(fields=["customer_id", "board_id"], name="leaderboard_entry_once"),
-            models.UniqueConstraint("board_id", models.functions.Lower("nickname"), name="leaderboard_entry_nickname"),
+            models.UniqueConstraint("board_id", Lower("nickname"), name="leaderboard_entry_nickname"),
             models.CheckConstraint(condition=models.Q(score__gte=0), name="leaderboard_entry_score"),
         ]
         indexes = [

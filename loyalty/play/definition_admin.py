@@ -59,11 +59,11 @@ class DefinitionAdmin(ReadOnlyAdmin):
         ),
     }
 
-    @display(description=_("name"), ordering="key")
+    @display(description=_("name"), ordering="key")  # type: ignore[untyped-decorator]
     def title(self, obj: Definition) -> str:
         return localized(obj.name, obj.key)
 
-    @display(description=_("state"), ordering="state", label={"active": "success", "paused": "warning"})
+    @display(description=_("state"), ordering="state", label={"active": "success", "paused": "warning"})  # type: ignore[untyped-decorator]
     def shown_state(self, obj: Definition) -> tuple[str, str]:
         return obj.state, state_name(obj.state)
 

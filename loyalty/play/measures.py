@@ -1,13 +1,13 @@
 """Pure: what a challenge adds up, as SQL over events with `occurred_at`, `id` and `properties`."""
 
 from loyalty.kit.sql import Sql, sql
-from loyalty.play.definition import ChallengeDocument, Measure
+from loyalty.play.definition import ChallengeDocument, LeaderboardDocument, Measure
 from loyalty.program.conditions import holds_sql
 
 NUMBER = r"^[+-]?[0-9]{1,12}(\.[0-9]{1,12})?$"
 
 
-def fits(document: ChallengeDocument, alias: str) -> Sql:
+def fits(document: ChallengeDocument | LeaderboardDocument, alias: str) -> Sql:
     """Boolean SQL: the event counts, as far as its properties say."""
     return holds_sql(document.where, Sql(f"{alias}.properties"))
 

@@ -39,8 +39,8 @@ def fields(odds: Sequence[tuple[str, float]]) -> list[Field]:
     nothing = max(0.0, 1 - sum(chance for _, chance in odds))
     gap = nothing / len(odds)
     widths: list[tuple[str | None, float, int]] = []
-    for number, (key, chance) in enumerate(odds, 1):
-        widths.append((key, max(chance, NARROWEST), number))
+    for number, (prize, chance) in enumerate(odds, 1):
+        widths.append((prize, max(chance, NARROWEST), number))
         if gap > 1e-9:
             widths.append((None, max(gap, NARROWEST), 0))
     whole, reached, found = sum(width for _, width, _ in widths), 0.0, []

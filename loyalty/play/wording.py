@@ -7,7 +7,7 @@ from django.utils.translation import gettext, ngettext
 
 from loyalty.play.definition import ChallengeDocument, LeaderboardDocument, Source
 from loyalty.play.game_definition import GamePrizeDocument
-from loyalty.program.wording import number
+from loyalty.program.wording import length, number
 
 
 def percent(odds: Decimal) -> str:
@@ -48,7 +48,7 @@ def challenge_sentence(document: ChallengeDocument) -> str:
                 "week": gettext("within a calendar week"),
                 "month": gettext("within a calendar month"),
                 "year": gettext("within a calendar year"),
-            }.get(document.window, gettext("within %(time)s") % {"time": document.window})
+            }.get(document.window, gettext("within %(time)s") % {"time": length(document.window)})
         )
     if document.start:
         parts.append(gettext("from %(day)s") % {"day": date_format(document.start, "DATE_FORMAT")})
@@ -68,10 +68,11 @@ def challenge_sentence(document: ChallengeDocument) -> str:
 
 def _goal(document: ChallengeDocument) -> str:
     target = document.target if document.target is not None else Decimal(1)
-    amount = gettext("a personal target") if document.personal else number(target)
-    said = {"n": amount, "event": document.event}
+    said = {"n": number(target), "event": document.event}
     measure = document.measure
-    if measure.sum:
+    if document.personal:
+        text = gettext("Reach one's own target of “%(event)s”") % said
+    elif measure.sum:
         text = gettext("Reach %(n)s of “%(what)s” in “%(event)s”") % (said | {"what": measure.sum})
     elif measure.distinct:
         text = gettext("Reach %(n)s different “%(what)s” in “%(event)s”") % (said | {"what": measure.distinct})

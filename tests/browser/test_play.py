@@ -152,7 +152,7 @@ def test_games_are_played(
     page.wait_for_selector(".card.open")
     assert page.evaluate("document.activeElement.name") == "card"
     page.keyboard.press("Enter")
-    page.wait_for_function("document.querySelectorAll('.card').length === 2")
+    page.locator(".card").nth(1).wait_for()
     checked(page, f"memory-{tag}", view["width"])
 
     tickets = page.locator("section.game", has=page.locator("h2", has_text="Summer" if language == "en" else "Sommer"))
