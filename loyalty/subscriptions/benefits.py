@@ -64,9 +64,10 @@ def give(*, now: datetime) -> int:
         if not found:
             return 0
         holding.hold([contract_id for _, contract_id in found])
+        rows = fetch(sql(_MONTHS, ids=[row[0] for row in found], now=now))
         due = [
-            Month(*row[:-1], queries.document_of(_object(row[-1])))
-            for row in fetch(sql(_MONTHS, ids=[row[0] for row in found], now=now))
+            Month(charge, contract, customer, member, program, month, queries.document_of(_object(terms)))
+            for charge, contract, customer, member, program, month, terms in rows
         ]
         for setup in load_all():
             mine = [one for one in due if one.program_id == setup.id]

@@ -61,12 +61,11 @@ def benefits(document: PlanDocument, setup: Setup) -> list[str]:
         said.append(_("%(n)s %(points)s every month") % {"n": count, "points": localized(wallet.name, _("points"))})
     for pool in given.vouchers:
         monthly = pool.per == "month" or document.fee.per == "month"
-        count = pool.count
         if monthly:
-            text = ngettext("%(n)s voucher every month", "%(n)s vouchers every month", count)
+            text = ngettext("%(n)s voucher every month", "%(n)s vouchers every month", pool.count)
         else:
-            text = ngettext("%(n)s voucher every year", "%(n)s vouchers every year", count)
-        said.append(text % {"n": count})
+            text = ngettext("%(n)s voucher every year", "%(n)s vouchers every year", pool.count)
+        said.append(text % {"n": pool.count})
     return said + [localized(one, "") for one in given.texts]
 
 
