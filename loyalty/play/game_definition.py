@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from loyalty.play.definition import Key, Timed
-from loyalty.program.definition import Names, Strict
+from loyalty.play.definition import Key, Source, Timed
+from loyalty.program.definition import Names, Strict, Times
 
 
 class GamePrizeDocument(Strict):
@@ -77,6 +77,13 @@ class GameDocument(Timed):
                 if total > 1:
                     raise ValueError(f"prizes: their odds{place} add up to {total}, more than 1")
         return self
+
+
+class Plays(Strict):
+    """`free`: plays for nothing in each period; `earn`: events that give plays."""
+
+    free: Times | None = None
+    earn: Annotated[list[Source], Field(max_length=20)] = []
 
 
 GAME_COMMON = frozenset({*GameDocument.model_fields, "from", "to"} - {"start", "end"})

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from loyalty.kit.problems import Problem, Problems
-from loyalty.play.ticketed import Plays
+from loyalty.play.game_definition import Plays
 from loyalty.program.definition import Names, Strict
 
 

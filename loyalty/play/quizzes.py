@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from loyalty.kit.problems import Problem
 from loyalty.play.definition import Key
-from loyalty.play.ticketed import Plays
+from loyalty.play.game_definition import Plays
 from loyalty.program.definition import Names, Strict
 
 

@@ -2,23 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Annotated
 
 from django.utils.translation import gettext, ngettext
-from pydantic import Field
 
 from loyalty.kit.problems import Problem
 from loyalty.play.definition import Source
-from loyalty.play.game_definition import GameDocument, GamePrizeDocument
+from loyalty.play.game_definition import GameDocument, GamePrizeDocument, Plays
 from loyalty.play.game_part import Free, Turn
-from loyalty.program.definition import Strict, Times
-
-
-class Plays(Strict):
-    """`free`: plays for nothing in each period; `earn`: events that give plays."""
-
-    free: Times | None = None
-    earn: Annotated[list[Source], Field(max_length=20)] = []
+from loyalty.program.definition import Times
 
 
 class Ticketed:

@@ -6,9 +6,9 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext
 
 from loyalty.kit.problems import Problem
-from loyalty.play.game_definition import GameDocument, GamePrizeDocument
+from loyalty.play.game_definition import GameDocument, GamePrizeDocument, Plays
 from loyalty.play.game_part import TICKETS, Turn, game_parts
-from loyalty.play.ticketed import Plays, Ticketed
+from loyalty.play.ticketed import Ticketed
 
 
 class Parameters(Plays):

@@ -3,10 +3,10 @@
 from django.utils.translation import gettext, ngettext
 
 from loyalty.kit.problems import Problem
-from loyalty.play.game_definition import GameDocument, GamePrizeDocument
+from loyalty.play.game_definition import GameDocument, GamePrizeDocument, Plays
 from loyalty.play.game_part import QUESTIONS, Turn, game_parts
 from loyalty.play.quizzes import QuizParameters
-from loyalty.play.ticketed import Plays, Ticketed
+from loyalty.play.ticketed import Ticketed
 
 
 @game_parts.register("quiz")

@@ -2,9 +2,9 @@
 
 from django.utils.translation import gettext
 
-from loyalty.play.game_definition import GameDocument
+from loyalty.play.game_definition import GameDocument, Plays
 from loyalty.play.game_part import AT_ONCE, game_parts
-from loyalty.play.ticketed import Plays, Ticketed
+from loyalty.play.ticketed import Ticketed
 
 
 @game_parts.register("wheel")
