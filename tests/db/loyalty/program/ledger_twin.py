@@ -65,12 +65,18 @@ def whole(value: Decimal) -> int:
 
 
 class Twin:
-    """`expiry` tells when points of an instant expire."""
+    """`expiry` tells when points of an instant expire; `lapses`: what nothing releases is taken back then.
 
-    def __init__(self, expiry, pending) -> None:  # type: ignore[no-untyped-def]
+    `home` are those who spend together; `taken` is who spent whose points (spender, owner, month, points).
+    """
+
+    def __init__(self, expiry, pending, lapses: bool = False, limit: int = 0) -> None:  # type: ignore[no-untyped-def]
         self.members: dict[str, TwinMember] = {}
         self.purchases: dict[str, TwinPurchase] = {}
-        self.expiry, self.pending, self.numbers = expiry, pending, 0
+        self.expiry, self.pending, self.numbers, self.lapses, self.limit = expiry, pending, 0, lapses, limit
+        self.home: list[str] = []
+        self.owner: str | None = None
+        self.taken: list[tuple[str, str, tuple[int, int], int]] = []
 
     def new_lot(self, who: str, points: int, place: str, now: datetime, expires: datetime) -> TwinLot:
         self.numbers += 1
@@ -154,11 +160,49 @@ class Twin:
         self.members[taker].settle()
         return True
 
+    def deliver(self, key: str) -> None:
+        lot = self.purchases[key].lot
+        if lot:
+            lot.move(PENDING, ACTIVE, lot.has(PENDING))
+            self.members[self.purchases[key].owner].settle()
+
+    def order(self, who: str, points: int, now: datetime, *, award: bool) -> bool:
+        member = self.members.setdefault(who, TwinMember())
+        if award:
+            self.new_lot(who, points, ACTIVE, now, self.expiry(now))
+            member.settle()
+            return True
+        return self.spend(who, points)
+
+    def enter(self, who: str) -> bool:
+        if who in self.home or (self.home and self.owner is None):
+            return False
+        self.owner = self.owner or who
+        self.home.append(who)
+        return True
+
+    def spend_together(self, who: str, points: int, month: tuple[int, int]) -> bool:
+        everybody = [who, *(one for one in self.home if one != who)]
+        if who not in self.home or sum(self.members[one].free for one in everybody) < points:
+            return False
+        parts = []
+        for one in everybody:
+            parts.append((one, min(points, self.members[one].free)))
+            points -= parts[-1][1]
+        foreign = sum(part for one, part in parts if one != who)
+        before = sum(n for by, whose, at, n in self.taken if by == who and whose != who and at == month)
+        if foreign and who != self.owner and before + foreign > self.limit:
+            return False
+        for one, part in parts:
+            self.members[one].take(part, SPENT)
+            self.taken.append((who, one, month, part))
+        return True
+
     def tick(self, now: datetime) -> None:
         for member in self.members.values():
             for lot in member.lots:
                 if lot.releases and lot.releases <= now:
-                    lot.move(PENDING, ACTIVE, lot.has(PENDING))
+                    lot.move(PENDING, REVERSED if self.lapses else ACTIVE, lot.has(PENDING))
             member.settle()
             for lot in member.lots:
                 if lot.expires <= now:
@@ -174,7 +218,18 @@ class Twin:
             member.settle()
         for one in self.purchases.values():
             one.owner = winner if one.owner == loser else one.owner
+        if loser in self.home and winner in self.home:
+            self.home.remove(loser)
+            self.owner = None if self.owner == loser else self.owner
+        self.home = [winner if one == loser else one for one in self.home]
+        self.owner = winner if self.owner == loser else self.owner
+        self.taken = [
+            (winner if by == loser else by, winner if whose == loser else whose, at, n)
+            for by, whose, at, n in self.taken
+        ]
 
     def erase(self, who: str) -> None:
         self.members.pop(who, None)
+        self.home = [one for one in self.home if one != who]
+        self.owner = None if self.owner == who else self.owner
         self.purchases = {key: one for key, one in self.purchases.items() if one.owner != who}

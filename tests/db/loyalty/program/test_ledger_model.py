@@ -17,8 +17,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from loyalty.customers.erasing import erase_customers
 from loyalty.customers.joining import merge_customers
+from loyalty.events.operations import intake
+from loyalty.kit.problems import Problems
 from loyalty.kit.sql import fetch, sql
-from loyalty.program import movements, purchases, returns
+from loyalty.program import awaiting, fulfilling, households, movements, occasions, orders, purchases, returns
 from loyalty.program.setup import load
 from tests.db.loyalty.program.club import BASE, NOW, applied, customer, member_of, violations
 from tests.db.loyalty.program.ledger_twin import ACTIVE, EXPIRED, MOVED, PENDING, REVERSED, SPENT, Twin
@@ -28,7 +30,8 @@ STEPS = int(os.environ.get("LEDGER_STEPS") or 15)
 BURST = 12
 BERLIN = ZoneInfo("Europe/Berlin")
 PEOPLE = ("anna", "ben", "cleo")
-WAIT = timedelta(days=1)
+WAIT, LAPSE = timedelta(days=1), timedelta(days=10)
+LIMIT = 60
 
 people = st.sampled_from(PEOPLE)
 AMOUNTS = ["0", "0.99", "1.00", "9.99", "10.01", "33.33", "100", "250.50"]
@@ -44,7 +47,9 @@ def month_after_next(now: datetime) -> datetime:
 
 
 class Ledger(RuleBasedStateMachine):
-    """The product and the twin, side by side."""
+    """The product and the twin, side by side. `waits`: points wait for `delivered`, and lapse without it."""
+
+    waits = False
 
     @initialize()
     def begin(self) -> None:
@@ -53,8 +58,9 @@ class Ledger(RuleBasedStateMachine):
         self.setup = load()
         self.now = NOW
         self.ids = {name: customer(name) for name in PEOPLE}
-        self.twin = Twin(month_after_next, WAIT)
+        self.twin = Twin(month_after_next, LAPSE if self.waits else WAIT, lapses=self.waits, limit=LIMIT)
         self.number = 0
+        self.home: int | None = None
 
     def teardown(self) -> None:
         if hasattr(self, "block"):
@@ -132,13 +138,80 @@ class Ledger(RuleBasedStateMachine):
             assert done == self.twin.transfer(giver, taker, points)
 
     def tried(self, act) -> bool:  # type: ignore[no-untyped-def]
-        from loyalty.kit.problems import Problems
 
         try:
             act()
         except Problems:
             return False
         return True
+
+    @rule(pick=st.integers(0, 50))
+    def deliver(self, pick: int) -> None:
+        self.delivered(pick)
+
+    def delivered(self, pick: int) -> None:
+        if self.waits and self.twin.purchases:
+            key = sorted(self.twin.purchases)[pick % len(self.twin.purchases)]
+            event = {"id": self.next(), "customer": self.twin.purchases[key].owner, "name": "delivered"}
+            told = {**event, "occurred_at": self.now.isoformat(), "properties": {"transaction": key}}
+            assert intake(events=[told], now=self.now).accepted == 1
+            while occasions.earn_from_events([self.setup], consumer="program", now=self.now):
+                pass
+            self.twin.deliver(key)
+
+    @rule(who=people, points=st.sampled_from([1, 7, 50]), award=st.booleans())
+    def order(self, who: str, points: int, award: bool) -> None:
+        self.order_points(who, points, award)
+
+    def order_points(self, who: str, points: int, award: bool) -> None:
+        if who not in self.ids:
+            return
+        self.next()
+        fetch(
+            "INSERT INTO points_order (program_id, wallet_id, customer_id, kind, points, source, key, wanted_at)"
+            " VALUES (%(p)s, %(w)s, %(c)s, %(kind)s, %(n)s, 'test', gen_random_uuid(), %(now)s) RETURNING id",
+            {"p": self.setup.id, "w": self.setup.wallet_ids["points"], "c": self.ids[who], "n": points,
+             "kind": orders.AWARD if award else orders.SPEND, "now": self.now},
+        )  # fmt: skip
+        assert fulfilling.work(self.setup, now=self.now) == 1
+        refused = fetch("SELECT refusal FROM points_order ORDER BY id DESC LIMIT 1")[0][0]
+        assert (refused is None) == self.twin.order(who, points, self.now, award=award)
+
+    @rule(who=people)
+    def enter(self, who: str) -> None:
+        self.enter_home(who)
+
+    def enter_home(self, who: str) -> None:
+        if who not in self.twin.members:
+            return
+        self.next()
+
+        def act() -> None:
+            if self.home is None:
+                self.home = households.found(owner_id=member_of(who), name=None, setup=self.setup, now=self.now)
+            elif self.twin.owner is None:
+                raise Problems([])
+            else:
+                households.add(household_id=self.home, member_id=member_of(who), role=households.ADULT,
+                               setup=self.setup, now=self.now)  # fmt: skip
+
+        if self.home is None or self.twin.home:
+            assert self.tried(act) == self.twin.enter(who)
+
+    @rule(who=people, points=st.sampled_from([1, 7, 50, 100]))
+    def spend_together(self, who: str, points: int) -> None:
+        self.together(who, points)
+
+    def together(self, who: str, points: int) -> None:
+        if who in self.twin.members:
+            self.next()
+            here = self.now.astimezone(BERLIN)
+            done = self.tried(
+                lambda: households.spend(
+                    member_id=member_of(who), wallet=None, points=points, setup=self.setup, now=self.now
+                )
+            )
+            assert done == self.twin.spend_together(who, points, (here.year, here.month))
 
     @rule(days=st.sampled_from([0, 1, 5, 20, 60]))
     def wait(self, days: int) -> None:
@@ -148,6 +221,8 @@ class Ledger(RuleBasedStateMachine):
         self.next()
         self.now += timedelta(days=days)
         while movements.release(self.setup, now=self.now, limit=3):
+            pass
+        while awaiting.lapse(self.setup, now=self.now, limit=3):
             pass
         while movements.expire(self.setup, now=self.now, limit=3):
             pass
@@ -177,7 +252,7 @@ class Ledger(RuleBasedStateMachine):
         for _ in range(BURST):
             who, other = draw.choice(PEOPLE), draw.choice(PEOPLE)
             points = draw.choice([1, 7, 50, 100])
-            match draw.choices(range(6), weights=(6, 4, 5, 3, 4, 0.2))[0]:
+            match draw.choices(range(10), weights=(6, 4, 4, 3, 4, 0.2, 2, 2, 1, 3))[0]:
                 case 0:
                     bought = [(Decimal(draw.choice(AMOUNTS)), draw.randint(1, 3)) for _ in range(draw.randint(1, 3))]
                     self.buy_lines(who, bought, draw.choice([0, 0, 5, 60]))
@@ -191,6 +266,14 @@ class Ledger(RuleBasedStateMachine):
                     self.wait_days(draw.choice([0, 1, 1, 5, 20]))
                 case 5:
                     self.join(who, other)
+                case 6:
+                    self.delivered(draw.randrange(50))
+                case 7:
+                    self.order_points(who, points, draw.random() < 0.5)
+                case 8:
+                    self.enter_home(who)
+                case 9:
+                    self.together(who, points)
             self.same()
 
     @invariant()
@@ -218,12 +301,20 @@ class Ledger(RuleBasedStateMachine):
         )
 
 
+class WaitingLedger(Ledger):
+    """The same where points wait for an event."""
+
+    waits = True
+
+
 @pytest.mark.django_db
-def test_any_sequence_agrees_with_the_twin() -> None:
-    wallet = {"key": "points", "pending": "1d", "expiry": {"after": "2 months", "until": "month"}}
-    applied(BASE, wallets=[wallet | {"transfer_limit": 10_000}])
+@pytest.mark.parametrize("machine", [Ledger, WaitingLedger])
+def test_any_sequence_agrees_with_the_twin(machine: type[Ledger]) -> None:
+    pending = {"event": "delivered", "within": "10d", "then": "reverse"} if machine.waits else "1d"
+    wallet = {"key": "points", "pending": pending, "expiry": {"after": "2 months", "until": "month"}}
+    applied(BASE, wallets=[wallet | {"transfer_limit": 10_000}], households={"size": 3, "monthly_limit": LIMIT})
     run_state_machine_as_test(
-        Ledger,
+        machine,
         settings=settings(
             max_examples=SEQUENCES,
             stateful_step_count=STEPS,
