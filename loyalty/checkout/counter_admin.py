@@ -90,6 +90,8 @@ class ReceiptPhotoAdmin(ReadOnlyAdmin):
     def panels(self, request: HttpRequest, obj: ReceiptPhoto) -> dict[str, Any]:
         return {
             "title": gettext("Photo of a receipt #%(n)s") % {"n": obj.pk},
+            "form": BookForm() if obj.state == "waiting" and self.may_act(request, self.acts["book"]) else None,
+            "book_url": reverse("admin:checkout_receiptphoto_act", args=[obj.pk, "book"]),
             "there": ReceiptPhoto.objects.filter(pk=obj.pk, picture__isnull=False).exists(),
             "customer_url": reverse("admin:customers_customer_change", args=[obj.customer_id]),
             "who": _name(obj.customer_id),

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import reverse
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
@@ -24,10 +25,12 @@ from loyalty.kit.clock import now
 from loyalty.kit.problems import Problems, from_pydantic
 from loyalty.offers import wallets
 from loyalty.program import queries as program
+from loyalty.program import step_up
 from loyalty.program.models import Program
 from loyalty.program.setup import Setup, load
 from loyalty.rewards import handing, wording
 from loyalty.rewards import queries as rewards
+from loyalty.rewards.definition import Price
 from loyalty.rewards.shapes import Order
 
 USE, REDEEM = "checkout.use_counter", "checkout.redeem_counter"
@@ -138,7 +141,7 @@ def customer(request: HttpRequest, number: int, *, setup: Setup, at: datetime) -
         "offers": [(one, localized(one.document.name, one.key)) for one in seen.offers],
         "vouchers": [(one, localized(one["name"], one["pool"])) for one in seen.vouchers],
         "rewards": [
-            (one, localized(one.name, one.key), wording.price(one.prices[0].points, one.prices[0].money, one.currency))
+            (one, localized(one.name, one.key), " / ".join(_price(price, one, setup) for price in one.prices))
             for one in seen.rewards
         ],
         "dues": [(one, localized(one["name"], one["reward"])) for one in seen.dues],
@@ -152,6 +155,13 @@ def customer(request: HttpRequest, number: int, *, setup: Setup, at: datetime) -
         "currency": setup.document.currency,
     }
     return page(request, "admin/checkout/counter_customer.html", context)
+
+
+def _price(price: Price, item: rewards.Offered, setup: Setup) -> str:
+    """`300 beans + 4.90 EUR`."""
+    points = f"{number_format(price.points, force_grouping=True)} {queries.wallet_name(setup, item.wallet)}"
+    money = f"{number_format(price.money, 2, force_grouping=True)} {item.currency}" if price.money is not None else ""
+    return " + ".join(part for part in (points if price.points else "", money) if part) or _("free of charge")
 
 
 def _rows(request: HttpRequest) -> list[dict[str, str]]:
@@ -195,7 +205,9 @@ def _simulated(
         outcome = program.outcome(sold.booking_id, setup=setup, now=at)
         outcome |= {"vouchers": sold.vouchers, "total": basket.total}
         transaction.set_rollback(True)
-    outcome["tips"] = queries.recommendations(basket, known, answer=sold.vouchers, setup=setup, now=at)
+    # What stands above the basket already is not said twice.
+    found = queries.recommendations(basket, known, answer=sold.vouchers, setup=setup, now=at)
+    outcome["tips"] = [one for one in found if one["kind"] not in ("expiring_points", "tier", "wish")]
     outcome["earned"] = [
         (queries.wallet_name(setup, wallet), sum(one["points"] for one in outcome["earned"] if one["wallet"] == wallet))
         for wallet in dict.fromkeys(one["wallet"] for one in outcome["earned"])
@@ -264,13 +276,11 @@ def redeem(request: HttpRequest, number: int, *, setup: Setup, at: datetime, key
         "number": number,
         "seen": seen,
         "item": item,
-        "prices": [
-            (place, wording.price(price.points, price.money, item.currency), price.money)
-            for place, price in enumerate(item.prices)
-        ],
+        "prices": [(place, _price(price, item, setup), price.money) for place, price in enumerate(item.prices)],
         "money": any(price.money is not None for price in item.prices),
         "slots": [slot for slot in item.slots if slot.taken < slot.places],
         "token": uuid4().hex,
+        "pin": step_up.needed(setup, points=max(price.points for price in item.prices)),
         "sent": item.type == "physical" and counter.pickup(store, seen.name) is None,
         "withdrawal": wording.withdrawal(item.loaded.document),
     }
@@ -291,6 +301,7 @@ def _redeemed(
         address=counter.pickup(store, name),
         slot=next((one.starts_at for one in item.slots if one.starts_at.isoformat() == request.POST.get("slot")), None),
         payment=f"counter {where} {token}" if "paid" in request.POST else None,
+        pin=request.POST.get("pin", "")[:20] or None,
         note=_("Handed over at %(store)s") % {"store": where} if store else None,
     )
     try:
@@ -301,6 +312,8 @@ def _redeemed(
             owed = dues.dues(redemption_id=done.redemption_id, state=dues.OPEN)[0]
             if not owed and not item.slots and done.state != "delivered":
                 handing.hand_over(done.redemption_id, now=at, actor=user)
+    except step_up.PinRefused as refused:
+        return str(refused.problems[0]), False
     except Problems as problems:
         return _stands_against(problems), False
     if owed:
