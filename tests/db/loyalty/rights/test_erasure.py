@@ -45,6 +45,16 @@ GIVEN: dict[str, dict[str, Any]] = {
     "game_play": {"outcome": "lost"},
     "prize_award": {"origin": "game", "kind": "points", "prize": "{}", "state": "given"},
     "reward_redemption": {"state": "delivered", "source": "shop", "currency": "EUR"},
+    # Of a paid membership the plan's terms and the amounts stay.
+    "subscription": {
+        "state": "ended",
+        "terms": "{}",
+        "currency": "EUR",
+        "zone": "UTC",
+        "source": "portal",
+        "end_reason": "unpaid",
+    },
+    "subscription_declaration": {"kind": "cancel", "state": "done", "source": "page"},
     "rights_request": {
         **dict.fromkeys(("filed_by", "identity_checked_by", "closed_by"), "ada"),
         "kind": "access",
