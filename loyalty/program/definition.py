@@ -5,15 +5,7 @@ from datetime import date, time
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    field_serializer,
-    model_serializer,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_serializer, model_serializer, model_validator
 
 from loyalty.kit.periods import Period
 
@@ -139,9 +131,6 @@ class Pending(Strict):
     def lapses(self) -> bool:
         """Whether points are taken back that nothing released."""
         return self.event is not None and self.then == "reverse"
-
-    def __str__(self) -> str:
-        return self.within
 
 
 class WalletSettings(Strict):

@@ -48,7 +48,7 @@ class Ending(models.Model):
     begun_at = models.DateTimeField(_("begun at"), null=True)
 
     class Meta:
-        db_table = "program_ending"
+        db_table = "program_end"
         verbose_name = _("end of a program")
         verbose_name_plural = _("ends of programs")
         constraints = [

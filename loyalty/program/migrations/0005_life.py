@@ -67,7 +67,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "end of a program",
                 "verbose_name_plural": "ends of programs",
-                "db_table": "program_ending",
+                "db_table": "program_end",
                 "constraints": [
                     models.UniqueConstraint(
                         condition=models.Q(("state__in", ["requested", "approved"])),

@@ -34,7 +34,7 @@ def test_the_end_of_a_program_by_two_people(client: Any, django_user_model: Any)
     assert "This is before the last day to earn" in wrong
     asked = client.post(end, days)
     assert asked.status_code == 302
-    act = reverse("admin:program_ending_act", args=[fetch("SELECT id FROM program_ending")[0][0], "approve"])
+    act = reverse("admin:program_ending_act", args=[fetch("SELECT id FROM program_end")[0][0], "approve"])
     assert "cannot approve it" in client.post(act, follow=True).content.decode()
     assert load().earns_until is None
     client.force_login(petra)
