@@ -71,14 +71,12 @@ class PortalDocument(BaseModel):
     phone: Annotated[str, Field(max_length=50, pattern=r"^[0-9 +()/.-]*$")] = ""
     accent: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] = "#1d4ed8"
     receipt_photos: bool = False
-    pay: Annotated[list[Literal["counter", "invoice"]], Field(max_length=2)] = Field(
-        default_factory=lambda: ["counter"]
-    )
+    pay: Annotated[tuple[Literal["counter", "invoice"], ...], Field(max_length=2)] = ("counter",)
     forget_after: Annotated[int, Field(ge=1, le=365)] = 30
 
     def as_document(self) -> dict[str, Any]:
         """The document that `apply` would take unchanged."""
-        return {"kind": "portal", "key": self.key} | self.model_dump(exclude_defaults=True, exclude={"key"})
+        return {"kind": "portal", "key": self.key} | self.model_dump(mode="json", exclude_defaults=True, exclude={"key"})
 
 
 def read(document: dict[str, Any]) -> PortalDocument:

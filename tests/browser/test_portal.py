@@ -30,7 +30,7 @@ OUTSIDE = {"front": "", "join": "join", "sign-in": "sign-in", "rules": "rules", 
 INSIDE = {
     "home": "", "points": "points", "rewards": "rewards/", "reward": "rewards/?reward=mug", "offers": "offers/",
     "card": "card/", "play": "play/", "more": "more", "messages": "messages", "profile": "profile",
-    "data": "data", "leave": "leave",
+    "data": "data", "leave": "leave", "receipts": "receipts/",
 }  # fmt: skip
 MORE: list[dict[str, Any]] = [
     {"kind": "tier", "key": "silver", "rank": 2, "threshold": 2000, "name": {"en": "Silver roast", "de": "Silber"}},
@@ -64,7 +64,7 @@ GAMES: list[dict[str, Any]] = [
 @pytest.fixture
 def club(site: str) -> Setup:
     cache.clear()
-    setup = opened()
+    setup = opened(receipt_photos=True)
     today = clock.now().date()
     days = {"from": today.isoformat(), "to": (today + timedelta(days=23)).isoformat()}
     apply_documents([*MORE, *({**game, **days} for game in GAMES)], now=clock.now())
