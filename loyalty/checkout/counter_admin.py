@@ -79,11 +79,11 @@ class ReceiptPhotoAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[ReceiptPhoto]:
         return super().get_queryset(request).defer("picture")  # type: ignore[no-any-return]
 
-    @display(description=_("photo"))
+    @display(description=_("photo"))  # type: ignore[untyped-decorator]
     def shown(self, photo: ReceiptPhoto) -> str:
         return f"#{photo.pk}"
 
-    @display(description=_("state"), label={"waiting": "warning", "booked": "success", "refused": "info"})
+    @display(description=_("state"), label={"waiting": "warning", "booked": "success", "refused": "info"})  # type: ignore[untyped-decorator]
     def state_label(self, photo: ReceiptPhoto) -> tuple[str, str]:
         return photo.state, photo.get_state_display()
 
@@ -194,15 +194,15 @@ class RewardDueAdmin(ReadOnlyAdmin):
             )
         )
 
-    @display(description=_("redemption"))
+    @display(description=_("redemption"))  # type: ignore[untyped-decorator]
     def shown(self, due: RewardDue) -> str:
         return f"#{due.pk}"
 
-    @display(description=_("amount"))
+    @display(description=_("amount"))  # type: ignore[untyped-decorator]
     def amount(self, due: Any) -> str:
         return f"{due.money} {due.currency or ''}"
 
-    @display(description=_("state"), label={"open": "warning", "refund": "danger", "paid": "success"})
+    @display(description=_("state"), label={"open": "warning", "refund": "danger", "paid": "success"})  # type: ignore[untyped-decorator]
     def state_label(self, due: Any) -> tuple[str, str]:
         state = dues.state_of(due.order_state, paid=due.paid_at is not None, refunded=due.refunded_at is not None)
         return state, due_words()[state]

@@ -1,5 +1,6 @@
 """Earning rules with their budgets, and places to check in, in the admin."""
 
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -63,11 +64,11 @@ class EarningRuleAdmin(ReadOnlyAdmin):
         budget.short_description = _("budget")  # type: ignore[attr-defined]
         return ["title", said, budget, "shown_state", "priority", "program"]
 
-    @display(description=_("name"), ordering="key")
+    @display(description=_("name"), ordering="key")  # type: ignore[untyped-decorator]
     def title(self, rule: EarningRule) -> str:
         return localized(rule.name, rule.key)
 
-    @display(description=_("state"), ordering="state")
+    @display(description=_("state"), ordering="state")  # type: ignore[untyped-decorator]
     def shown_state(self, rule: EarningRule) -> str:
         return str(STATES[rule.state])
 
@@ -114,7 +115,7 @@ def _money(one: budgets.Forecast, setup: Setup) -> dict[str, str] | None:
     if not one.worth:
         return None
     terms = sentences.terms_of(setup)
-    amounts = {"limit": one.limit, "used": one.used, "per_day": one.per_day}
+    amounts: dict[str, int | Decimal] = {"limit": one.limit, "used": one.used, "per_day": one.per_day}
     return {name: terms.money(one.money(points)) for name, points in amounts.items()}
 
 
@@ -138,11 +139,11 @@ class CheckInPlaceAdmin(ReadOnlyAdmin):
                      permission="program.change_checkinplace"),
     }  # fmt: skip
 
-    @display(description=_("name"), ordering="key")
+    @display(description=_("name"), ordering="key")  # type: ignore[untyped-decorator]
     def title(self, place: CheckInPlace) -> str:
         return localized(place.name, place.key)
 
-    @display(description=_("state"))
+    @display(description=_("state"))  # type: ignore[untyped-decorator]
     def shown_state(self, place: CheckInPlace) -> str:
         return str(STATES[check_ins.document_of(place).state])
 

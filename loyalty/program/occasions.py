@@ -84,10 +84,10 @@ def _purchase(setup: Setup, event_id: int, member_id: int, at: datetime, propert
     if wrong or properties.get("currency", setup.document.currency) != setup.document.currency:
         return []
     key = key_of("purchase", f"{setup.id}:{event_id}")
-    named = properties.get("transaction")
+    number = properties.get("transaction")
     return [
         _value(
-            member_id, names.PURCHASE, at, key, reference=str(named)[:200] if isinstance(named, str | int) else None,
+            member_id, names.PURCHASE, at, key, reference=str(number)[:200] if isinstance(number, str | int) else None,
             currency=setup.document.currency, amount=receipt.total,
             net=receipt.net_amount, margin=receipt.margin, store=receipt.store, channel=receipt.channel,
             lines=receipt.lines(),
