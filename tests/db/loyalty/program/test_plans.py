@@ -104,5 +104,9 @@ def test_a_batch_reads_no_history_and_multiplies_no_sets(club: Setup, statistics
                 table = node["Relation Name"]
                 assert table not in GROWING and not table.startswith("event_y"), (table, text[:200])
             if node["Node Type"] == "Nested Loop":
-                inner = [one for one in nodes(node["Plans"][1]) if one.get("Parent Relationship") != "InitPlan"]
-                assert not any(one["Node Type"] == "CTE Scan" for one in inner), (node, text[:200])
+                # A few subscribers or wallets may each look at the batch; none of its own rows at the rest of it.
+                assert not all(reads_batch(side) for side in node["Plans"]), (node["Plans"], text[:200])
+
+
+def reads_batch(plan: dict[str, Any]) -> bool:
+    return any(node["Node Type"] == "CTE Scan" for node in nodes(plan))
