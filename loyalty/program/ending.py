@@ -92,7 +92,8 @@ def preview(setup: Setup, *, earns: date, spends: date) -> Preview:
         worth, lost = ((n * value).quantize(Decimal("0.01")) for n in (points, cut))
         losses.append(Loss(key, points, worth, cut, lost))
     members = fetch(sql("SELECT count(*) FROM member WHERE program_id = {p} AND state <> 'left'", p=setup.id))[0][0]
-    last = max((row[4] for row in rows if row[4]), default=None)
+    # Points that expire at midnight are good until the end of the day before.
+    last = max((row[4] - timedelta(microseconds=1) for row in rows if row[4]), default=None)
     short = spends < earns + timedelta(days=USUAL_DAYS) and any(one.cut for one in losses)
     return Preview(members, losses, last, short)
 
