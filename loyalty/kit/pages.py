@@ -18,5 +18,7 @@ def environment(**options: Any) -> Environment:
         auto_reload=options["auto_reload"],
     )
     env.globals.update(static=static, url=reverse)
-    env.install_gettext_callables(translation.gettext, translation.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    env.install_gettext_callables(  # type: ignore[attr-defined]
+        translation.gettext, translation.ngettext, newstyle=True, pgettext=translation.pgettext
+    )
     return env

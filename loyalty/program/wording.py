@@ -5,11 +5,12 @@ from typing import Any
 
 from django.utils.formats import date_format, number_format, time_format
 from django.utils.text import get_text_list
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, npgettext
 
 from loyalty.kit.periods import Period
 from loyalty.program.conditions import Conditions
-from loyalty.program.definition import Lines, MarginFloor, Pending, RuleDocument, When
+from loyalty.program.definition import Pending
+from loyalty.program.rule_definition import Lines, MarginFloor, RuleDocument, When
 from loyalty.program.terms import PLAIN, Terms
 
 
@@ -25,17 +26,17 @@ def form(value: Any) -> int:
 
 
 def length(text: str) -> str:
-    """An elapsed time as people say it."""
+    """An elapsed time as people say it after `within` or `after`."""
     seconds = Period.parse(text).seconds or 0
     for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
         if seconds and seconds % size == 0:
             n = seconds // size
             return {
-                "day": ngettext("%(n)s day", "%(n)s days", n),
-                "hour": ngettext("%(n)s hour", "%(n)s hours", n),
-                "minute": ngettext("%(n)s minute", "%(n)s minutes", n),
+                "day": npgettext("within", "%(n)s day", "%(n)s days", n),
+                "hour": npgettext("within", "%(n)s hour", "%(n)s hours", n),
+                "minute": npgettext("within", "%(n)s minute", "%(n)s minutes", n),
             }[unit] % {"n": number(n)}
-    return ngettext("%(n)s second", "%(n)s seconds", seconds) % {"n": number(seconds)}
+    return npgettext("within", "%(n)s second", "%(n)s seconds", seconds) % {"n": number(seconds)}
 
 
 def conditions(asked: Conditions, terms: Terms) -> str:

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.formats import number_format
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, ngettext, pgettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
@@ -86,7 +86,7 @@ class SupplierAdmin(ReadOnlyAdmin):
     def trouble(self, supplier: Supplier) -> tuple[str, str]:
         if supplier.resting_until and supplier.resting_until > now():
             return "rests", gettext("does not answer")
-        return ("fails", gettext("failed last time")) if supplier.failures else ("none", gettext("none"))
+        return ("fails", gettext("failed last time")) if supplier.failures else ("none", pgettext("trouble", "none"))
 
     def panels(self, request: HttpRequest, obj: Supplier) -> dict[str, Any]:
         """How it stands, what went wrong, its document; a fixed number of queries."""

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.timezone import get_current_timezone_name
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, ngettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
@@ -68,7 +68,7 @@ class PlanAdmin(ReadOnlyAdmin):
     def title(self, plan: Plan) -> str:
         return localized(plan.name, plan.key)
 
-    @display(description=_("fee"))
+    @display(description=pgettext_lazy("membership", "fee"))
     def fee(self, plan: Plan) -> str:
         fee = queries.document_of(plan.definition).fee
         return wording.price(fee.amount, fee.currency or "EUR", fee.months)
@@ -172,9 +172,9 @@ class SubscriptionAdmin(_OfCustomers):
     panel_template = "admin/subscriptions/contract.html"
     empty_text = _("Nobody has ordered a membership yet. Members order in the portal, on the page of their membership.")
     acts = {
-        "cancel": Act(_("Cancel it"), _("Cancel this contract for the member? A receipt is mailed."), _cancel,
-                      form=EndForm, allowed=lambda one: one.state in names.RUNNING and one.state != names.CANCELLED,
-                      danger=True),
+        "cancel": Act(pgettext_lazy("contract", "Cancel it"),
+                      _("Cancel this contract for the member? A receipt is mailed."), _cancel, danger=True,
+                      form=EndForm, allowed=lambda one: one.state in names.RUNNING and one.state != names.CANCELLED),
         "resume": Act(_("Let it go on"), _("Take the cancellation back, because the member asked for it?"), _resume,
                       allowed=lambda one: one.state == names.CANCELLED),
         "withdraw": Act(_("Withdraw it"), _("Undo this contract? Fees go back; unused vouchers and points of it are"
@@ -186,7 +186,7 @@ class SubscriptionAdmin(_OfCustomers):
     def plan_name(self, one: Subscription) -> str:
         return localized(one.plan.name, one.plan.key)
 
-    @display(description=_("fee"), ordering="fee")
+    @display(description=pgettext_lazy("membership", "fee"), ordering="fee")
     def price(self, one: Subscription) -> str:
         return wording.price(one.fee, one.currency, one.months)
 

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import translation
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from loyalty.customers.models import Customer
 from loyalty.kit.admin import localized
@@ -114,7 +115,7 @@ def _contract_rows(one: Subscription) -> list[list[str]]:
     return [
         [_("Contract"), one.number],
         [_("Membership"), localized(one.terms.get("name"), one.plan.key)],
-        [_("Fee"), wording.price(one.fee, one.currency, one.months)],
+        [pgettext("membership", "Fee"), wording.price(one.fee, one.currency, one.months)],
     ]
 
 

@@ -7,6 +7,7 @@ somebody who was forgotten the amounts stay.
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from loyalty.program.models import Program
 from loyalty.subscriptions import names
@@ -67,7 +68,7 @@ class Subscription(models.Model):
     state_since = models.DateTimeField(_("since"))
     terms = models.JSONField(default=dict)
     evidence = models.JSONField(default=dict)
-    fee = models.DecimalField(_("fee"), max_digits=12, decimal_places=2)
+    fee = models.DecimalField(pgettext_lazy("membership", "fee"), max_digits=12, decimal_places=2)
     currency = models.TextField(_("currency"))
     months = models.SmallIntegerField(_("months of a period"))
     zone = models.TextField()
@@ -122,7 +123,7 @@ class Charge(models.Model):
     """
 
     class Kind(models.TextChoices):
-        FEE = "fee", _("fee")
+        FEE = "fee", pgettext_lazy("membership", "fee")
         REFUND = "refund", _("refund")
 
     class State(models.TextChoices):
@@ -298,7 +299,7 @@ class Notice(models.Model):
 
     class Meta:
         db_table = "subscription_notice"
-        verbose_name = _("letter")
+        verbose_name = pgettext_lazy("mail", "letter")
         verbose_name_plural = _("letters")
         constraints = [models.CheckConstraint(condition=Q(kind__in=names.LETTERS), name="subscription_notice_kind")]
         indexes = [

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from loyalty.kit.admin import localized
 from loyalty.program.setup import Setup
@@ -89,7 +89,7 @@ def conditions(document: PlanDocument, *, trial: int, currency: str = "EUR") -> 
         text = ngettext(
             "until %(n)s day before the first term ends", "until %(n)s days before the first term ends", notice
         )
-        found.append((_("Cancel"), text % {"n": notice}))
+        found.append((pgettext("contract", "Cancel"), text % {"n": notice}))
     else:
         found.append((_("First term"), _("none: it can be cancelled from the first day")))
     if notice:

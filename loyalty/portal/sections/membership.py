@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
-from django.utils.translation import get_language, ngettext
+from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
 
 from loyalty.kit.chores import hint
@@ -146,7 +146,7 @@ _STATES = {
     names.TRIAL: lambda: _("on trial"),
     names.ACTIVE: lambda: _("active"),
     names.PAST_DUE: lambda: _("payment overdue"),
-    names.CANCELLED: lambda: _("cancelled"),
+    names.CANCELLED: lambda: pgettext("contract", "cancelled"),
     names.ENDED: lambda: _("ended"),
     names.WITHDRAWN: lambda: _("withdrawn"),
 }
@@ -213,7 +213,7 @@ def _charge(row: Charge, zone: str) -> dict[str, Any]:
     if back:
         words |= {names.DUE: _("on its way to you"), names.PAID: _("paid back")}
     return {
-        "what": _("Refund") if back else _("Fee"),
+        "what": _("Refund") if back else pgettext("membership", "Fee"),
         "when": f"{wording.day(row.period_start, zone)} – {wording.last_day(row.period_end, zone)}",
         "amount": wording.money(row.amount, row.currency),
         "state": words[row.state],
