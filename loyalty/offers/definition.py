@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from loyalty.kit.periods import Period
-from loyalty.program.definition import KEY, Elapsed, Lines, Names, Points, Strict, When
+from loyalty.program.definition import KEY, Elapsed, Names, Points, Strict
+from loyalty.program.rule_definition import Lines, When
 
 Positive = Annotated[Decimal, Field(gt=0, max_digits=14, decimal_places=2)]
 Share = Annotated[Decimal, Field(gt=0, le=100, max_digits=5, decimal_places=2)]

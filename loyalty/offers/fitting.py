@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 from loyalty.offers.baskets import Line
 from loyalty.offers.definition import PoolDocument, Usable
-from loyalty.program.definition import WEEKDAYS
 from loyalty.program.lines import matches
+from loyalty.program.rule_definition import WEEKDAYS
 
 Reason = tuple[str, dict[str, Any]]
 

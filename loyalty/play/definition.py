@@ -9,7 +9,8 @@ from pydantic import BaseModel, BeforeValidator, Field, field_validator, model_v
 from loyalty.events.names import fold, is_name
 from loyalty.kit.periods import Period
 from loyalty.program.conditions import Conditions
-from loyalty.program.definition import KEY, Names, Strict, Times
+from loyalty.program.definition import KEY, Names, Strict
+from loyalty.program.rule_definition import Times
 
 CALENDAR = ("day", "week", "month", "year")
 UNLIMITED = "unlimited"

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from loyalty.play.definition import Key, Source, Timed
-from loyalty.program.definition import Names, Strict, Times
+from loyalty.program.definition import Names, Strict
+from loyalty.program.rule_definition import Times
 
 
 class GamePrizeDocument(Strict):

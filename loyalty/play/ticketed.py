@@ -9,7 +9,7 @@ from loyalty.kit.problems import Problem
 from loyalty.play.definition import Source
 from loyalty.play.game_definition import GameDocument, GamePrizeDocument, Plays
 from loyalty.play.game_part import Free, Turn
-from loyalty.program.definition import Times
+from loyalty.program.rule_definition import Times
 
 
 class Ticketed:

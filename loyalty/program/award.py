@@ -9,7 +9,8 @@ from datetime import datetime
 
 from loyalty.kit.sql import Sql, array, sql
 from loyalty.program import margins, names
-from loyalty.program.definition import Caps, Expiry, When
+from loyalty.program.definition import Expiry
+from loyalty.program.rule_definition import Caps, When
 from loyalty.program.rules import Rule, bases, blockers
 
 _WEEKDAY = {"mon": 1, "tue": 2, "wed": 3, "thu": 4, "fri": 5, "sat": 6, "sun": 7}

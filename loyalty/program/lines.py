@@ -3,7 +3,7 @@
 from typing import Any
 
 from loyalty.kit.sql import Sql, sql
-from loyalty.program.definition import Lines
+from loyalty.program.rule_definition import Lines
 
 
 def matches_sql(only: Lines, without: Lines) -> Sql:

@@ -7,7 +7,7 @@ lines, so that a line gets at most its share rounded up; a limit that is a whole
 from collections.abc import Sequence
 
 from loyalty.kit.sql import Sql, sql
-from loyalty.program.definition import MarginFloor
+from loyalty.program.rule_definition import MarginFloor
 from loyalty.program.rules import Rule
 
 

@@ -11,9 +11,10 @@ from loyalty.kit.documents import Change
 from loyalty.kit.problems import Problem, Problems
 from loyalty.kit.sql import execute, fetch, sql
 from loyalty.program import awaiting, membership, movements, names, tiering
-from loyalty.program.definition import ProgramDocument, RuleDocument, TierDocument
+from loyalty.program.definition import ProgramDocument, TierDocument
 from loyalty.program.earning_part import earning
 from loyalty.program.models import Adjustment, EarningRule, Member, Program, Tier, Wallet
+from loyalty.program.rule_definition import RuleDocument
 from loyalty.program.setup import Setup, load, load_all
 
 CONSUMER = "program"

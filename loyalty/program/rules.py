@@ -9,9 +9,10 @@ from pydantic import ValidationError
 
 from loyalty.kit.problems import Problem, Problems, from_pydantic, with_suggestion
 from loyalty.kit.registry import UnknownPart
-from loyalty.program.definition import COMMON, Expiry, RuleDocument
+from loyalty.program.definition import Expiry
 from loyalty.program.earning_part import EarningPart, earning
 from loyalty.program.names import PURCHASE
+from loyalty.program.rule_definition import COMMON, RuleDocument
 
 
 @dataclass(frozen=True, slots=True)

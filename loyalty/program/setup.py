@@ -10,9 +10,10 @@ from django.conf import settings
 
 from loyalty.kit.problems import Problem, Problems
 from loyalty.program import names
-from loyalty.program.definition import Expiry, ProgramDocument, RuleDocument, WalletSettings
+from loyalty.program.definition import Expiry, ProgramDocument, WalletSettings
 from loyalty.program.earning_part import EarningPart
 from loyalty.program.models import EarningRule, Program, Tier, Wallet
+from loyalty.program.rule_definition import RuleDocument
 from loyalty.program.rules import Rule, in_order, read
 
 

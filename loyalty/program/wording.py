@@ -9,7 +9,8 @@ from django.utils.translation import gettext, npgettext
 
 from loyalty.kit.periods import Period
 from loyalty.program.conditions import Conditions
-from loyalty.program.definition import Lines, MarginFloor, Pending, RuleDocument, When
+from loyalty.program.definition import Pending
+from loyalty.program.rule_definition import Lines, MarginFloor, RuleDocument, When
 from loyalty.program.terms import PLAIN, Terms
 
 

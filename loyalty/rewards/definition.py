@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
 
-from loyalty.program.definition import KEY, Elapsed, Names, Strict, Times
+from loyalty.program.definition import KEY, Elapsed, Names, Strict
+from loyalty.program.rule_definition import Times
 from loyalty.rewards import names
 
 MOST_PRICES, MOST_SLOTS, MOST_ITEMS = 5, 500, 20

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from loyalty.program.definition import Times
+from loyalty.program.rule_definition import Times
 from loyalty.rewards.definition import Price, RewardDocument
 
 NONE: frozenset[str] = frozenset()

@@ -9,8 +9,9 @@ from pydantic import Field
 
 from loyalty.kit.sql import Sql, sql
 from loyalty.program import lines, wording
-from loyalty.program.definition import Lines, Strict
+from loyalty.program.definition import Strict
 from loyalty.program.earning_part import earning
+from loyalty.program.rule_definition import Lines
 from loyalty.program.terms import Terms
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loyalty.program.definition import Times
+from loyalty.program.rule_definition import Times
 from loyalty.rewards import names, ranking
 from loyalty.rewards.definition import Price, RewardDocument
 from loyalty.rewards.eligibility import Person, left_for, missing, period_start, visible, why_not
