@@ -32,7 +32,7 @@ def erase(customer_ids: Sequence[int]) -> int:
             " code = 'erased-' || id, state = 'claimed' WHERE customer_id = ANY({ids})",
             "DELETE FROM claim_attempt WHERE customer_id = ANY({ids})",
             "DELETE FROM receipt_photo WHERE customer_id = ANY({ids})",
-            "UPDATE reward_due SET customer_id = NULL WHERE customer_id = ANY({ids})",
+            "UPDATE reward_due SET customer_id = NULL, refund = NULL WHERE customer_id = ANY({ids})",
         )
     )
 

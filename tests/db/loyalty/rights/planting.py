@@ -90,7 +90,7 @@ def _value(column: Column, canary: str) -> Any:
     if kind == "smallint":
         return number % 30_000
     if kind in ("numeric", "double precision", "real"):
-        return number % 90
+        return number % 9  # fits every precision, a share of numeric(7, 6) too
     if kind in ("bigint", "integer"):
         return number
     if kind == "boolean":

@@ -45,6 +45,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "game_play": {"outcome": "lost"},
     "prize_award": {"origin": "game", "kind": "points", "prize": "{}", "state": "given"},
     "reward_redemption": {"state": "delivered", "source": "shop", "currency": "EUR"},
+    "reward_due": {"way": "counter", "paid_by": "ada", "refunded_by": "ada"},
     # Of a paid membership the plan's terms and the amounts stay.
     "subscription": {
         "state": "ended",
