@@ -42,14 +42,15 @@ def challenge_sentence(document: ChallengeDocument) -> str:
     """What has to be done, by when and how often."""
     parts = [_goal(document)]
     if document.window != "ever":
-        parts.append(
-            {
-                "day": gettext("within a calendar day"),
-                "week": gettext("within a calendar week"),
-                "month": gettext("within a calendar month"),
-                "year": gettext("within a calendar year"),
-            }.get(document.window, gettext("within %(time)s") % {"time": length(document.window)})
-        )
+        calendar = {
+            "day": gettext("within a calendar day"),
+            "week": gettext("within a calendar week"),
+            "month": gettext("within a calendar month"),
+            "year": gettext("within a calendar year"),
+        }
+        # A word of the calendar has no length: only what is not one is measured.
+        within = calendar.get(document.window)
+        parts.append(within or gettext("within %(time)s") % {"time": length(document.window)})
     if document.start:
         parts.append(gettext("from %(day)s") % {"day": date_format(document.start, "DATE_FORMAT")})
     if document.end:

@@ -7,6 +7,7 @@ from typing import Annotated
 from django.utils.translation import ngettext
 from pydantic import Field
 
+from loyalty.kit.admin import localized
 from loyalty.kit.problems import Problem
 from loyalty.play import tickets
 from loyalty.play.models import Game
@@ -35,9 +36,10 @@ class Plays:
         return [Problem("game", f"there is no game {parameters.game!r}", f"known: {', '.join(known[:10]) or 'none'}")]
 
     def sentence(self, parameters: Parameters) -> str:
+        found = Game.objects.filter(key=parameters.game).first()
         return ngettext("%(count)d play of “%(game)s”", "%(count)d plays of “%(game)s”", parameters.plays) % {
             "count": parameters.plays,
-            "game": parameters.game,
+            "game": localized(found.name, found.key) if found else parameters.game,
         }
 
     def give(

@@ -7,6 +7,7 @@ from typing import Annotated
 from django.utils.translation import ngettext
 from pydantic import Field
 
+from loyalty.kit.admin import localized
 from loyalty.kit.problems import Problem
 from loyalty.play import stamping
 from loyalty.play.models import StampCard
@@ -36,9 +37,10 @@ class Stamps:
         return [Problem("card", f"there is no stamp card {parameters.card!r}", remedy)]
 
     def sentence(self, parameters: Parameters) -> str:
+        found = StampCard.objects.filter(key=parameters.card).first()
         return ngettext("%(count)d stamp on “%(card)s”", "%(count)d stamps on “%(card)s”", parameters.stamps) % {
             "count": parameters.stamps,
-            "card": parameters.card,
+            "card": localized(found.name, found.key) if found else parameters.card,
         }
 
     def give(
