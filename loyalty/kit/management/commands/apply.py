@@ -80,7 +80,9 @@ def _read_all(files: list[str]) -> tuple[list[Written], list[Mistake]]:
             mistakes.append(Mistake(file, 1, Problem("", f"cannot be read: {error.strerror}", "check the path")))
             continue
         found, wrong = read(raw, file)
-        written += found
+        # Files that are good alone name the same sender: said twice in the same words, it counts once.
+        earlier = [item.value for item in written]
+        written += [item for item in found if item.value not in earlier]
         mistakes += wrong
     return written, mistakes
 

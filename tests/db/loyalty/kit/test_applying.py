@@ -172,6 +172,15 @@ def test_sound_documents_beside_an_unreadable_file_are_not_written(tmp_path: Pat
     assert stored() == []
 
 
+def test_two_files_may_say_the_same_in_the_same_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.yaml").write_text("kind: box\nkey: b\nsize: 2\n")
+    (tmp_path / "b.yaml").write_text("size: 2\nkind: box\nkey: b\n---\nkind: parcel\nkey: p\nneeds: [b]\n")
+    assert run("apply", str(tmp_path), capsys=capsys).splitlines()[-1] == "2 created, 0 updated, 0 unchanged"
+    (tmp_path / "b.yaml").write_text("kind: box\nkey: b\nsize: 3\n")
+    with pytest.raises(CommandError, match="b.yaml:2: box b: key: another document of this call is box b too"):
+        call_command("apply", tmp_path)
+
+
 def test_a_dry_run_prints_what_would_go_and_come(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     apply_documents([{"kind": "box", "key": "b", "size": 2}, BOX | {"key": "same"}], now=now())
     file = tmp_path / "a.yaml"
