@@ -17,7 +17,7 @@ from loyalty.kit.problems import Problem, Problems
 from loyalty.kit.sql import fetch, sql
 from loyalty.offers import redeeming
 from loyalty.offers.queries import reservation as voucher_reservation
-from loyalty.program import holds, membership, purchases
+from loyalty.program import holds, membership, purchases, step_up
 from loyalty.program.receipts import SOURCE, content_of, key_of
 from loyalty.program.setup import Setup
 
@@ -202,10 +202,12 @@ def reserve(basket: Basket, *, setup: Setup, now: datetime, lasts: timedelta = L
         token = uuid4()
         vouchers, answer = _hold_vouchers(f"held:{token}", basket, known, now=now, lasts=lasts)
         spends = {None: basket.spend} if isinstance(basket.spend, int) else dict(basket.spend or {})
+        # Together, as a purchase that is not held counts them.
+        step_up.check(member_id, basket.pin, setup=setup, points=sum(spends.values()))
         held = [
             holds.hold(
                 setup=setup, member_id=member_id, wallet=wallet, points=points, lasts=lasts, now=now,
-                reason=f"checkout {basket.id}", pin=basket.pin,
+                reason=f"checkout {basket.id}", proven=True,
             ).booking_id
             for wallet, points in spends.items()
         ]  # fmt: skip

@@ -20,7 +20,7 @@ from loyalty.events import facts, partitions
 from loyalty.kit.problems import Problem, Problems
 from loyalty.kit.sql import execute, fetch, sql
 from loyalty.program import purchases, returns, reversals
-from loyalty.program.receipts import SOURCE, Return, content_of, key_of, plain, read
+from loyalty.program.receipts import EARLIEST, SOURCE, Return, content_of, key_of, plain, read
 from loyalty.program.setup import Setup
 
 # No letter or digit that is taken for another one; twelve of them are 59 bits.
@@ -126,10 +126,13 @@ def by_number(
     number: str, *, day: date, amount: Decimal, setup: Setup, store: str | None = None
 ) -> UnmatchedReceipt | None:
     """The one receipt with that number, bought on that day for that amount; None for none, or several."""
+    if not EARLIEST.year <= day.year < date.max.year:
+        return None
     start = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(setup.zone))
     found = UnmatchedReceipt.objects.filter(
-        number=number.strip(), amount=amount, occurred_at__gte=start, occurred_at__lt=start + timedelta(days=1)
-    ).exclude(state__in=["lapsed", "returned"])
+        program_id=setup.id, number=number.strip(), amount=amount, occurred_at__gte=start,
+        occurred_at__lt=start + timedelta(days=1),
+    ).exclude(state__in=["lapsed", "returned"])  # fmt: skip
     rows = list((found.filter(store=store) if store else found)[:2])
     return rows[0] if len(rows) == 1 else None
 
@@ -143,32 +146,38 @@ def claim(
     What the timeline has under the receipt's number comes along. Raises Problems: unknown, too many tries, too old,
     somebody else's.
     """
-    _not_too_often(customer_id, now)
-    receipt = None
-    if code:
-        receipt = by_code(code)
-    elif number and day and amount is not None:
-        receipt = by_number(number, day=day, amount=amount, setup=setup, store=store)
-    else:
-        raise Problems([Problem("", "nothing to go by", "give the code, or number, day and amount")])
-    if receipt is None or receipt.program_id != setup.id:
-        ClaimAttempt.objects.create(customer_id=customer_id, at=now)
-        remedy = "look at the code on the receipt again" if code else "look at number, day and amount again"
-        raise Problems([Problem("code" if code else "number", "there is no such receipt", remedy)])
     with transaction.atomic():
+        # Before the tries are counted: guesses at once wait for each other.
         fetch(sql("SELECT id FROM customer WHERE id = {id} FOR UPDATE", id=customer_id))
-        receipt = UnmatchedReceipt.objects.select_for_update().get(pk=receipt.pk)
-        if receipt.state == "claimed" and receipt.customer_id == customer_id and receipt.booking_id:
-            return Claimed(receipt.booking_id, receipt.pk, repeated=True)
-        if wrong := _unclaimable(receipt, now):
-            raise Conflict([wrong])
-        booking_id = _book(receipt, reference, setup, now)
-        UnmatchedReceipt.objects.filter(pk=receipt.pk).update(
-            state="claimed", customer_id=customer_id, settled_at=now, booking_id=booking_id
-        )
-        if receipt.number and identity_owners([("receipt", receipt.number)]):
-            joining.claim(customer_id=customer_id, kind="receipt", value=receipt.number, now=now, actor=actor)
-        _tell(customer_id, receipt, now)
+        _not_too_often(customer_id, now)
+        if code:
+            receipt = by_code(code)
+        elif number and day and amount is not None:
+            receipt = by_number(number, day=day, amount=amount, setup=setup, store=store)
+        else:
+            raise Problems([Problem("", "nothing to go by", "give the code, or number, day and amount")])
+        if receipt is not None and receipt.program_id == setup.id:
+            return _claimed(receipt.pk, customer_id, reference, setup=setup, now=now, actor=actor)
+        ClaimAttempt.objects.create(customer_id=customer_id, at=now)
+    remedy = "look at the code on the receipt again" if code else "look at number, day and amount again"
+    raise Problems([Problem("code" if code else "number", "there is no such receipt", remedy)])
+
+
+def _claimed(
+    receipt_id: int, customer_id: int, reference: Reference, *, setup: Setup, now: datetime, actor: str
+) -> Claimed:
+    receipt = UnmatchedReceipt.objects.select_for_update().get(pk=receipt_id)
+    if receipt.state == "claimed" and receipt.customer_id == customer_id and receipt.booking_id:
+        return Claimed(receipt.booking_id, receipt.pk, repeated=True)
+    if wrong := _unclaimable(receipt, now):
+        raise Conflict([wrong])
+    booking_id = _book(receipt, reference, setup, now)
+    UnmatchedReceipt.objects.filter(pk=receipt.pk).update(
+        state="claimed", customer_id=customer_id, settled_at=now, booking_id=booking_id
+    )
+    if receipt.number and identity_owners([("receipt", receipt.number)]):
+        joining.claim(customer_id=customer_id, kind="receipt", value=receipt.number, now=now, actor=actor)
+    _tell(customer_id, receipt, now)
     return Claimed(booking_id, receipt.pk)
 
 
@@ -227,6 +236,8 @@ def give_back(row: Mapping[str, Any] | None, receipt_id: int) -> tuple[Decimal, 
     known. Raises Problems for more than was bought."""
     with transaction.atomic():
         receipt = UnmatchedReceipt.objects.select_for_update().get(pk=receipt_id)
+        if receipt.state not in ("open", "returned"):
+            raise Conflict([Problem("transaction", f"was {receipt.state} just now", "send it again")])
         basket = Basket.model_validate({**json_of(receipt.row), "customer": None})
         lines = [plain(line) for line in basket.lines()]
         before: dict[int, Decimal] = {}

@@ -15,16 +15,17 @@ LONGEST_HOLD = timedelta(days=30)
 
 def hold(
     *, setup: Setup, member_id: int, wallet: str | None, points: int, lasts: timedelta, now: datetime,
-    reason: str | None = None, pin: str | None = None,
+    reason: str | None = None, pin: str | None = None, proven: bool = False,
 ) -> movements.Booked:  # fmt: skip
     """Lock points for a while, so that nothing else takes them; raises Problems when there are too few, or the PIN is
-    missing or wrong."""
+    missing or wrong. `proven`: it was asked for before."""
     wallet_id, settings = setup.wallet(wallet)
     if not settings.spendable:
         raise Problems([Problem("wallet", f"{settings.key} is no wallet to pay with")])
     if not timedelta(0) < lasts <= LONGEST_HOLD:
         raise Problems([Problem("lasts", "must be more than nothing and at most 30 days")])
-    step_up.check(member_id, pin, setup=setup, points=points)
+    if not proven:
+        step_up.check(member_id, pin, setup=setup, points=points)
     with transaction.atomic():
         movements.begin(member_id, now=now)
         booking_id = posting.new_booking(names.LOCK, program_id=setup.id, member_id=member_id, now=now, reason=reason)
