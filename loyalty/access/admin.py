@@ -77,7 +77,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     def state_label(self, key: ApiKey) -> tuple[str, str]:
         return _state(key), _state_name(key)
 
-    @display(description=_("may"))
+    @display(description=_("opens"))
     def scopes_shown(self, key: ApiKey) -> str:
         return ", ".join(key.scopes)
 

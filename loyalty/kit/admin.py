@@ -87,6 +87,7 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
     show_full_result_count = False
     paginator = LargeTablePaginator
     list_fullwidth = True
+    empty_value_display = "–"
     empty_text: Any = ""
     panel_template: str | None = None
     acts: Mapping[str, Act] = {}

@@ -1,6 +1,7 @@
 """Challenges, stamp cards, games and badges in the admin: how they do, who won, and prizes that people hand over."""
 
 import csv
+from datetime import date
 from io import StringIO
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils.formats import date_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
@@ -56,7 +58,8 @@ def _states(counts: dict[str, int], order: tuple[str, ...]) -> list[tuple[str, i
 
 def _chart(table: str, column: str, where: str, obj: Definition, label: Any) -> Chart | None:
     found = figures.per_day(table, column, where, obj.pk, obj.program_id, now())
-    return columns([*found], [Series(str(label), [*found.values()])]) if any(found.values()) else None
+    days = [date_format(date.fromisoformat(day), "SHORT_DATE_FORMAT") for day in found]
+    return columns(days, [Series(str(label), [*found.values()])]) if any(found.values()) else None
 
 
 @admin.register(Challenge)
@@ -121,7 +124,7 @@ class GameAdmin(DefinitionAdmin):
         by_key = {one["key"]: one for one in found["prizes"]}
         prizes = [
             {
-                "name": localized(one.name, one.key),
+                "name": localized(one.name, sentence(one.prize)),
                 "prize": sentence(one.prize),
                 "odds": "" if table.part.style == TICKETS else percent(one.chance),
                 "takes": prize_takes(one),

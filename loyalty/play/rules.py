@@ -132,18 +132,17 @@ def _prizes(table: Table) -> Section:
 
 
 def _item(table: Table, one: GamePrizeDocument, stock: int | None) -> str:
-    said = {"name": localized(one.name, one.key), "prize": sentence(one.prize), "odds": percent(one.chance)}
+    prize = sentence(one.prize)
+    name = localized(one.name, prize)
+    said = {"prize": prize if name == prize else f"{name} ({prize})", "odds": percent(one.chance)}
     if table.part.style == TICKETS:
-        text = gettext("%(name)s (%(prize)s)") % said
+        text = said["prize"]
     elif one.right:
-        text = gettext("%(name)s (%(prize)s): for %(right)s right answers or more, odds %(odds)s")
-        text %= said | {"right": one.right}
+        text = gettext("%(prize)s: for %(right)s right answers or more, odds %(odds)s") % (said | {"right": one.right})
     elif one.moves:
-        text = gettext("%(name)s (%(prize)s): for at most %(moves)s moves, odds %(odds)s") % (
-            said | {"moves": one.moves}
-        )
+        text = gettext("%(prize)s: for at most %(moves)s moves, odds %(odds)s") % (said | {"moves": one.moves})
     else:
-        text = gettext("%(name)s (%(prize)s): odds of a play %(odds)s") % said
+        text = gettext("%(prize)s: odds of a play %(odds)s") % said
     if stock is not None:
         text += ", " + gettext("%(count)s in all") % {"count": number_format(stock, force_grouping=True)}
     if one.per_person:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
+from loyalty.kit import document_yaml
 from loyalty.kit.admin import Act, ReadOnlyAdmin, localized
 from loyalty.portal import sessions
 from loyalty.portal.models import EntryRequest, Portal, Session
@@ -22,8 +23,7 @@ class PortalAdmin(ReadOnlyAdmin):
     list_display = ("key", "called", "program", "address", "updated_at")
     list_display_links = ("key",)
     ordering = ("id",)
-    fields = ("key", "called", "program", "address", "definition", "updated_at")
-    readonly_fields = ("called", "program", "address")
+    panel_template = "admin/portal/portal.html"
     empty_text = _("The portal works without a document; apply one of kind “portal” to give it a name, texts, a color.")
 
     @display(description=_("name"))
@@ -33,6 +33,14 @@ class PortalAdmin(ReadOnlyAdmin):
     @display(description=_("program"))
     def program(self, portal: Portal) -> str:
         return str(portal.definition.get("program") or "–")
+
+    def panels(self, request: HttpRequest, obj: Portal) -> dict[str, Any]:
+        return {
+            "title": self.called(obj),
+            "program": self.program(obj),
+            "address": reverse("member-home"),
+            "text": document_yaml.write([{"kind": "portal", "key": obj.key, **obj.definition}]),
+        }
 
     @display(description=_("address"))
     def address(self, portal: Portal) -> Any:

@@ -92,9 +92,15 @@ class ProgramAdmin(ReadOnlyAdmin):
                 for t in setup.tiers
             ],
             "wallets": [_wallet(setup, key, moved.get(key, {})) for key in setup.wallet_ids],
-            "liability": liability,
+            "liability": [(_called(setup, one.wallet), one) for one in liability],
             "worth": sum((one.worth for one in liability), Decimal(0)),
         }
+
+
+def _called(setup: Setup, key: str) -> str:
+    """The name of a wallet."""
+    wallet = setup.document.wallet(key)
+    return localized(wallet.name if wallet else {}, key)
 
 
 def _wallet(setup: Setup, key: str, moved: dict[str, int]) -> dict[str, Any]:
@@ -114,7 +120,7 @@ def _wallet(setup: Setup, key: str, moved: dict[str, int]) -> dict[str, Any]:
         ends = gettext("never")
     return {
         "key": key,
-        "name": localized(wallet.name if wallet else {}, key),
+        "name": _called(setup, key),
         "pending": wording.waiting(wallet.pending) if wallet and wallet.pending_seconds else "–",
         "expiry": ends,
         "short": isinstance(expiry, Expiry) and expiry.short and not expiry.activity,
@@ -218,17 +224,39 @@ class MemberAdmin(ReadOnlyAdmin):
             "title": gettext("Member %(number)s") % {"number": obj.pk},
             "customer": customer,
             "customer_url": reverse("admin:customers_customer_change", args=[customer.pk]) if customer else "",
-            "balances": queries.balances(obj.pk, setup=setup, now=now()),
+            "balances": _balances(obj.pk, setup),
             "pin": step_up.state(obj.pk, setup=setup) if setup.document.pin else None,
-            "progress": queries.tier_progress(obj, setup=setup, now=now()) if setup.tiers else None,
-            "lots": queries.lots(obj.pk, limit=SHOWN_ENTRIES),
-            "entries": _entries(obj.pk),
+            "progress": _progress(obj, setup) if setup.tiers else None,
+            "lots": [_named(row, setup) for row in queries.lots(obj.pk, limit=SHOWN_ENTRIES)],
+            "entries": _entries(obj.pk, setup),
         }
 
 
-def _entries(member_id: int) -> list[dict[str, Any]]:
+def _balances(member_id: int, setup: Setup) -> list[dict[str, Any]]:
+    rows = queries.balances(member_id, setup=setup, now=now())
+    return [{**row, "name": _called(setup, row["wallet"])} for row in rows]
+
+
+def _progress(member: Member, setup: Setup) -> dict[str, Any]:
+    """The way to the next tier, by the tiers' names."""
+    found = queries.tier_progress(member, setup=setup, now=now())
+    called = {tier.key: localized(tier.name, tier.key) for tier in setup.tiers}
+    return {**found, **{key: called.get(found[key], found[key]) for key in ("tier", "next_tier")}}
+
+
+def _named(row: dict[str, Any], setup: Setup) -> dict[str, Any]:
+    """A row of lots or entries with the names of its wallet and of its rule."""
+    rule = next((one.document for one in setup.rules if one.document.key == row["rule"]), None)
+    called = localized(rule.name, rule.key) if rule else row["rule"]
+    return {**row, "wallet": _called(setup, row["wallet"]), "rule": called}
+
+
+def _entries(member_id: int, setup: Setup) -> list[dict[str, Any]]:
     page = queries.ledger(member_id, limit=SHOWN_ENTRIES)
-    return [{**row, "source": ACCOUNT_NAMES[row["from"]], "target": ACCOUNT_NAMES[row["to"]]} for row in page.rows]
+    return [
+        {**_named(row, setup), "source": ACCOUNT_NAMES[row["from"]], "target": ACCOUNT_NAMES[row["to"]]}
+        for row in page.rows
+    ]
 
 
 def _decide(approve: bool) -> Any:
@@ -272,7 +300,6 @@ def membership(request: HttpRequest, customer_id: int) -> Panel | None:
     members = list(Member.objects.select_related("program", "tier").filter(customer_id=customer_id)[:5])
     if not members:
         return None
-    instant = now()
     rows = []
     for member in members:
         setup = load(member.program.key)
@@ -282,7 +309,7 @@ def membership(request: HttpRequest, customer_id: int) -> Panel | None:
                 "url": reverse("admin:program_member_change", args=[member.pk]),
                 "state": member.get_state_display(),
                 "tier": localized(member.tier.name, member.tier.key) if member.tier else "",
-                "balances": queries.balances(member.pk, setup=setup, now=instant),
+                "balances": _balances(member.pk, setup),
             }
         )
     return Panel("admin/program/panel.html", {"members": rows})

@@ -35,7 +35,7 @@ class Terms:
         """An amount with its currency, with cents where it has some."""
         exact = Decimal(str(value))
         whole = exact == exact.to_integral_value()
-        said = number_format(exact.quantize(Decimal(1)) if whole else exact, None if whole else 2)
+        said = number_format(exact.quantize(Decimal(1)) if whole else exact, None if whole else 2, force_grouping=True)
         return f"{said} {self.currency}".strip()
 
     def wallet(self, key: str | None) -> str:

@@ -17,7 +17,8 @@ from loyalty.program.terms import PLAIN, Terms
 def number(value: Any) -> str:
     """A number as people write it here."""
     exact = Decimal(str(value)).normalize()
-    return number_format(exact.quantize(Decimal(1)) if exact == exact.to_integral_value() else exact)
+    whole = exact == exact.to_integral_value()
+    return number_format(exact.quantize(Decimal(1)) if whole else exact, force_grouping=True)
 
 
 def form(value: Any) -> int:
@@ -62,7 +63,8 @@ def conditions(asked: Conditions, terms: Terms) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, bool):
         return gettext("yes") if value else gettext("no")
-    return number(value) if isinstance(value, int | float) else str(value)
+    # Ungrouped: it may be a year.
+    return number_format(value) if isinstance(value, int | float) else str(value)
 
 
 def lines(only: Lines, without: Lines, terms: Terms = PLAIN) -> str:
