@@ -8,6 +8,7 @@ from loyalty.portal.definition import PortalDocument
 from loyalty.portal.models import Portal
 from loyalty.portal.texts import localized
 from loyalty.program.setup import Setup, load, load_all
+from loyalty.subscriptions.models import Plan
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,11 @@ class Look:
     @cached_property
     def benefits(self) -> list[str]:
         return [localized(one, "") for one in self.document.benefits]
+
+    @cached_property
+    def sells_membership(self) -> bool:
+        """Whether there is, or was, a paid membership: then every page leads to where contracts are ended."""
+        return Plan.objects.exists()
 
     @cached_property
     def points(self) -> str:

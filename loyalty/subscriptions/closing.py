@@ -36,8 +36,11 @@ def planned_end(one: Subscription, given: Cancelling) -> datetime:
 
 
 def cancel(cancelling: Mapping[int, Cancelling], *, now: datetime) -> dict[int, datetime]:
-    """Cancel the contracts that can be; their ends. One that never began ends at once, with nothing due."""
-    rows = Subscription.objects.filter(id__in=cancelling, state__in=names.RUNNING).exclude(state=names.CANCELLED)
+    """Cancel the contracts that can be; their ends. One that never began ends at once, with nothing due.
+
+    One that is cancelled already is changed only where it ends sooner by this.
+    """
+    rows = Subscription.objects.filter(id__in=cancelling, state__in=names.RUNNING)
     ends: dict[int, datetime] = {}
     unborn: list[int] = []
     for one in rows:
@@ -45,8 +48,10 @@ def cancel(cancelling: Mapping[int, Cancelling], *, now: datetime) -> dict[int, 
         if one.state == names.ORDERED:
             unborn.append(one.pk)
             ends[one.pk] = given.declared_at
-        else:
-            ends[one.pk] = planned_end(one, given)
+            continue
+        end = planned_end(one, given)
+        if one.state != names.CANCELLED or (one.ends_at and end < one.ends_at):
+            ends[one.pk] = end
     execute(
         sql(
             "UPDATE subscription s SET state = 'cancelled', state_since = {now}, cancelled_at = c.at, ends_at = c.ends,"
@@ -104,10 +109,19 @@ def close(ids: Sequence[int], *, state: str, reason: str, now: datetime, kept: S
     return dict(back)
 
 
-def withdraw(ids: Sequence[int], *, now: datetime) -> dict[int, object]:
-    """Undo contracts: all fees go back, but for what was used by those who asked to begin at once."""
+def withdraw(declared: Mapping[int, datetime], *, now: datetime) -> dict[int, object]:
+    """Undo contracts as of when it was declared: all fees go back, but for what was used until then by those who asked
+    to begin at once."""
     kept = sql("CASE WHEN s.early_start AND c.state = 'paid' THEN {used} ELSE 0 END", used=USED)
-    execute(sql("UPDATE subscription SET ends_at = {now} WHERE id = ANY({ids}::bigint[])", now=now, ids=list(ids)))
+    ids = list(declared)
+    execute(
+        sql(
+            "UPDATE subscription s SET ends_at = d.at FROM unnest({ids}::bigint[], {at}::timestamptz[]) AS d (id, at)"
+            " WHERE s.id = d.id",
+            ids=ids,
+            at=list(declared.values()),
+        )
+    )
     return close(ids, state=names.WITHDRAWN, reason="withdrawn", now=now, kept=kept)
 
 

@@ -4,13 +4,15 @@ Storing does the same for everybody and tells nobody whose address is known; a c
 be matched waits for somebody to look, and is confirmed all the same.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 
+from loyalty.customers.models import Customer
 from loyalty.customers.operations import upsert_customers
 from loyalty.customers.queries import resolve
 from loyalty.kit.chores import hint
@@ -22,6 +24,8 @@ from loyalty.subscriptions.models import Declaration, Subscription
 
 BATCH = 200
 SOURCE = "membership"
+# Declarations of one address in a day; each is confirmed by a mail to it, whoever filled in the form.
+MOST_A_DAY = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +43,15 @@ class Declared:
 
 
 @transaction.atomic
-def declare(given: Declared, *, source: str, now: datetime) -> Declaration:
-    """Store a declaration with the instant it came in."""
+def declare(given: Declared, *, source: str, now: datetime) -> Declaration | None:
+    """Store a declaration with the instant it came in; the same one again within a day is that one. None where the
+    address has declared too much today, whether somebody is known by it or not."""
+    today = list(Declaration.objects.filter(email=given.email, received_at__gt=now - timedelta(days=1)).order_by("id"))
+    for one in today:
+        if _same(one, given):
+            return one
+    if len(today) >= MOST_A_DAY:
+        return None
     kept = Declaration.objects.create(
         kind=given.kind,
         received_at=now,
@@ -57,6 +68,12 @@ def declare(given: Declared, *, source: str, now: datetime) -> Declaration:
     return kept
 
 
+def _same(one: Declaration, given: Declared) -> bool:
+    return (one.kind, one.name, one.contract, one.extraordinary, one.reason, one.wished_end) == (
+        given.kind, given.name, given.contract or None, given.extraordinary, given.reason or None, given.wished_end
+    )  # fmt: skip
+
+
 def process(*, now: datetime) -> int:
     """Carry out what was declared where the contract is beyond doubt; write a receipt to everybody. How many."""
     with transaction.atomic():
@@ -68,9 +85,12 @@ def process(*, now: datetime) -> int:
         if not waiting:
             return 0
         _meet(waiting, now)
-        contracts = _contracts(waiting)
-        holding.hold([one.pk for found in contracts.values() for one in found])
-        matched = {one.pk: _match(one, contracts.get(one.customer_id or 0, [])) for one in waiting}
+        holding.hold([one.pk for found in _contracts(waiting).values() for one in found])
+        contracts, people = _contracts(waiting), _names(waiting)
+        matched = {
+            one.pk: _match(one, contracts.get(one.customer_id or 0, []), people.get(one.customer_id or 0, set()))
+            for one in waiting
+        }
         _carry_out(waiting, matched, now)
         Declaration.objects.bulk_update(
             waiting, ["state", "customer_id", "subscription_id", "settled_at", "settled_by"]
@@ -101,14 +121,29 @@ def _contracts(waiting: Sequence[Declaration]) -> dict[int, list[Subscription]]:
     return found
 
 
-def _match(one: Declaration, contracts: Sequence[Subscription]) -> Subscription | None:
-    """The contract of that person which is meant: by its number, else the only one."""
+def _names(waiting: Sequence[Declaration]) -> dict[int, set[str]]:
+    """What the people are called, as words; nothing of those whose name is not known."""
+    people = [one.customer_id for one in waiting if one.customer_id is not None]
+    rows = Customer.objects.filter(id__in=people).values_list("id", "first_name", "last_name")
+    return {key: _words(f"{first or ''} {last or ''}") for key, first, last in rows}
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.casefold()))
+
+
+def _match(one: Declaration, contracts: Sequence[Subscription], people: set[str]) -> Subscription | None:
+    """The contract of that person which is meant: by its number, else the only one where the name fits.
+
+    Who only knows somebody's address ends nothing by that.
+    """
     written = _plain(one.contract or "")
     named = [row for row in contracts if written and _plain(row.number) in written]
     if named:
         return named[0] if len(named) == 1 else None
     looks_like_number = written.startswith("M") and any(sign.isdigit() for sign in written)
-    return contracts[0] if len(contracts) == 1 and not looks_like_number else None
+    stranger = bool(people) and not people & _words(one.name or "")
+    return contracts[0] if len(contracts) == 1 and not looks_like_number and not stranger else None
 
 
 def _plain(text: str) -> str:
@@ -117,7 +152,7 @@ def _plain(text: str) -> str:
 
 def _carry_out(waiting: Sequence[Declaration], matched: dict[int, Subscription | None], now: datetime) -> None:
     cancelling: dict[int, Cancelling] = {}
-    withdrawing: list[int] = []
+    withdrawing: dict[int, datetime] = {}
     for one in waiting:
         contract = matched[one.pk]
         one.subscription_id = contract.pk if contract else None
@@ -126,7 +161,7 @@ def _carry_out(waiting: Sequence[Declaration], matched: dict[int, Subscription |
             continue
         if one.kind == names.WITHDRAW:
             if one.received_at < contract.withdraw_until:
-                withdrawing.append(contract.pk)
+                withdrawing.setdefault(contract.pk, one.received_at)
                 one.state = names.DONE
             continue
         # For good cause or not is for people to judge; as an ordinary one it counts in any case.
@@ -136,9 +171,9 @@ def _carry_out(waiting: Sequence[Declaration], matched: dict[int, Subscription |
         if one.state == names.DONE:
             one.settled_at, one.settled_by = now, SOURCE
     closing.cancel({key: given for key, given in cancelling.items() if key not in withdrawing}, now=now)
-    closing.withdraw(sorted(set(withdrawing)), now=now)
+    closing.withdraw(withdrawing, now=now)
     if withdrawing:
-        benefits.take_back(withdrawing, now=now)
+        benefits.take_back(list(withdrawing), now=now)
 
 
 def _receipts(waiting: Sequence[Declaration], now: datetime) -> None:
@@ -173,7 +208,7 @@ def settle(declaration_id: int, *, by: str, now: datetime, number: str = "", not
         if one.kind == names.WITHDRAW:
             if one.received_at >= contract.withdraw_until:
                 raise Problems([Problem("number", "its 14 days were over", "close it with a note, or cancel it")])
-            closing.withdraw([contract.pk], now=now)
+            closing.withdraw({contract.pk: one.received_at}, now=now)
             benefits.take_back([contract.pk], now=now)
         else:
             closing.cancel({contract.pk: Cancelling(one.received_at, one.wished_end)}, now=now)

@@ -1,9 +1,15 @@
 """What the public pages ask for: no more than a declaration needs."""
 
+from datetime import date
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
+
+from loyalty.customers.addresses import email as read_email
+from loyalty.customers.values import Refused
+from loyalty.kit import clock
+from loyalty.subscriptions.terms import LATEST_WISH
 
 
 class DeclarationForm(forms.Form):
@@ -30,6 +36,19 @@ class DeclarationForm(forms.Form):
         help_text=_("The number (M-…) from your confirmation, or what you ordered. Leave it empty if you have one"
                     " membership with us."),
     )  # fmt: skip
+
+    def clean_name(self) -> str:
+        return " ".join(str(self.cleaned_data["name"]).split())
+
+    def clean_contract(self) -> str:
+        return " ".join(str(self.cleaned_data["contract"]).split())
+
+    def clean_email(self) -> str:
+        """As we keep addresses; one that we could not write to is none."""
+        try:
+            return read_email(self.cleaned_data["email"]).lower()
+        except Refused:
+            raise forms.ValidationError(self.fields["email"].error_messages["invalid"]) from None
 
     def plain(self) -> dict[str, Any]:
         """The fields of a declaration."""
@@ -60,6 +79,12 @@ class CancelForm(DeclarationForm):
         input_formats=["%Y-%m-%d", "%d.%m.%Y"],
         error_messages={"invalid": _("Please write a day such as 2026-12-31.")},
     )
+
+    def clean_wished_end(self) -> date | None:
+        wished: date | None = self.cleaned_data["wished_end"]
+        if wished and wished > (clock.now() + LATEST_WISH).date():
+            raise forms.ValidationError(self.fields["wished_end"].error_messages["invalid"])
+        return wished
 
     def clean(self) -> dict[str, Any]:
         found = super().clean() or {}

@@ -1,7 +1,6 @@
 """Letters about contracts: receipts, reminders, missing payments. Asked for by rows, written by a chore."""
 
 import logging
-from collections import defaultdict
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +18,7 @@ from loyalty.kit.logs import fields
 from loyalty.kit.mailing import Letter, Mail, send
 from loyalty.kit.problems import Problems
 from loyalty.kit.sql import execute, fetch, sql
-from loyalty.subscriptions import names, queries, wording
+from loyalty.subscriptions import names, queries, receipts, wording
 from loyalty.subscriptions.models import Declaration, Notice, Subscription
 
 log = logging.getLogger(__name__)
@@ -46,29 +45,29 @@ MAILS = {
 
 
 def write(*, now: datetime) -> int:
-    """Write the letters that wait; how many. What cannot be sent now keeps waiting."""
-    done = 0
+    """Write the letters that wait; how many. What cannot be sent now keeps waiting, and keeps up no other kind."""
+    return sum(_write(kind, now) for kind in MAILS)
+
+
+def _write(kind: str, now: datetime) -> int:
     with transaction.atomic():
-        waiting = list(Notice.objects.filter(sent_at__isnull=True).order_by("id")[:BATCH])
+        waiting = list(Notice.objects.filter(sent_at__isnull=True, kind=kind).order_by("id")[:BATCH])
+        if not waiting:
+            return 0
         people = sorted({one.customer_id for one in waiting})
         fetch(sql("SELECT id FROM customer WHERE id = ANY({ids}::bigint[]) ORDER BY id FOR KEY SHARE", ids=people))
         ids = [one.pk for one in waiting]
         waiting = list(
             Notice.objects.select_for_update(skip_locked=True).filter(id__in=ids, sent_at__isnull=True).order_by("id")
         )
-        by_kind: dict[str, list[tuple[Notice, Letter]]] = defaultdict(list)
-        for one, letter in zip(waiting, _letters(waiting), strict=True):
-            by_kind[one.kind].append((one, letter))
-        for kind, some in by_kind.items():
-            try:
-                with transaction.atomic():
-                    messages = send(MAILS[kind], [letter for _, letter in some], now=now)
-            except Problems as wrong:
-                log.error("subscriptions.letters.refused", extra=fields(mail=MAILS[kind].key, problems=str(wrong)))
-                continue
-            _sent([one.pk for one, _ in some], messages, now)
-            done += len(some)
-    return done
+        try:
+            with transaction.atomic():
+                messages = send(MAILS[kind], _letters(waiting), now=now)
+        except Problems as wrong:
+            log.error("subscriptions.letters.refused", extra=fields(mail=MAILS[kind].key, problems=str(wrong)))
+            return 0
+        _sent([one.pk for one in waiting], messages, now)
+        return len(waiting)
 
 
 def _sent(ids: list[int], messages: list[int], now: datetime) -> None:
@@ -121,7 +120,7 @@ def _contract_rows(one: Subscription) -> list[list[str]]:
 
 def _ordered(one: Notice, contract: Subscription, said: Declaration | None) -> Parts:
     document = queries.document_of(contract.terms)
-    trial = (contract.trial_ends_at - contract.ordered_at).days if contract.trial_ends_at else 0
+    trial = document.trial if contract.trial_ends_at else 0
     rows = [[_("Ordered"), wording.moment(contract.ordered_at, contract.zone)]]
     rows += [[name, text] for name, text in wording.conditions(document, trial=trial) if name != _("Price")]
     sentences = [_("thank you for your order. This is your contract; please keep this mail.")]
@@ -143,7 +142,7 @@ def _declared(one: Notice, contract: Subscription | None, said: Declaration | No
     zone = contract.zone if contract else settings.TIME_ZONE
     rows = []
     if said:
-        rows = [list(row) for row in wording.as_declared(said, zone)]
+        rows = [list(row) for row in wording.as_declared(said, zone, words=contract is not None)]
         opening = (
             _("we have received your cancellation, as you find it below.") if is_cancel
             else _("we have received your withdrawal, as you find it below.")
@@ -160,6 +159,10 @@ def _declared(one: Notice, contract: Subscription | None, said: Declaration | No
         rows.append([_("The contract ended"), wording.moment(contract.ended_at or one.created_at, contract.zone)])
         sentences.append(_("We pay back what is due without delay, at the latest within 14 days."))
     if one.facts.get("state") == names.UNMATCHED:
+        if said and not contract:
+            # Whose address this is we do not know: what a stranger wrote into the form is shown, not mailed.
+            url = f"{settings.PUBLIC_URL}/membership/receipt/{receipts.token_of(said.pk)}"
+            sentences.append(_("What was written stands here: %(url)s") % {"url": url})
         sentences.append(
             _("Besides, one of us looks at the cause you gave and writes to you.") if contract
             else _("We could not find the contract by what you wrote. One of us looks for it and writes to you;"

@@ -279,6 +279,7 @@ class Declaration(models.Model):
                 fields=["received_at"], name="subscription_declared", condition=Q(state__in=["waiting", "unmatched"])
             ),
             models.Index(fields=["customer_id"], name="subscription_declared_by"),
+            models.Index(fields=["email", "received_at"], name="subscription_declared_from"),
         ]
 
     def __str__(self) -> str:

@@ -21,7 +21,7 @@ from loyalty.subscriptions import benefits, closing, holding, names, queries, re
 from loyalty.subscriptions.closing import Cancelling
 from loyalty.subscriptions.definition import PlanDocument
 from loyalty.subscriptions.models import Plan, Subscription
-from loyalty.subscriptions.terms import calendar
+from loyalty.subscriptions.terms import LATEST_WISH, calendar
 
 # Letters and digits that nobody takes for each other.
 _SIGNS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -167,12 +167,15 @@ def _mine(contract_id: int) -> Subscription:
 
 @transaction.atomic
 def cancel(contract_id: int, given: Cancelling, *, now: datetime, tell: bool = True) -> datetime:
-    """Cancel a contract; when it ends. Again it changes nothing. Raises Problems for one that is over."""
+    """Cancel a contract; when it ends. Again it counts only where it ends sooner by that. Raises Problems for one that
+    is over."""
+    if given.wished and given.wished > (now + LATEST_WISH).date():
+        raise Problems([Problem("wished_end", "is too far away", "name a day within the next three years")])
     one = _mine(contract_id)
-    if one.state == names.CANCELLED and one.ends_at:
-        return one.ends_at
     ends = closing.cancel({contract_id: given}, now=now)
     if contract_id not in ends:
+        if one.state == names.CANCELLED and one.ends_at:
+            return one.ends_at
         raise Problems([Problem("contract", "is over already")])
     if tell:
         holding.write_to("declared", [contract_id], now=now, details={"kind": names.CANCEL})
@@ -201,7 +204,7 @@ def withdraw(contract_id: int, *, declared_at: datetime, now: datetime, tell: bo
         raise Problems([Problem("contract", "is over already")])
     if declared_at >= one.withdraw_until:
         raise Problems([Problem("contract", "can not be withdrawn any more", "cancel it")])
-    back = closing.withdraw([contract_id], now=now).get(contract_id, Decimal(0))
+    back = closing.withdraw({contract_id: declared_at}, now=now).get(contract_id, Decimal(0))
     benefits.take_back([contract_id], now=now)
     if tell:
         holding.write_to("declared", [contract_id], now=now, details={"kind": names.WITHDRAW})

@@ -1,7 +1,7 @@
 """What became of a payment: told by who collects it, any number of times, counted once."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
 
@@ -10,6 +10,8 @@ from loyalty.kit.sql import execute, fetch, sql
 from loyalty.subscriptions import holding, names
 from loyalty.subscriptions.models import Charge, ChargeReport, Subscription
 from loyalty.subscriptions.terms import add_months
+
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ def report(
     """
     with transaction.atomic():
         charge, contract = _held(charge_id)
+        if at is not None and not EARLIEST <= at <= now + timedelta(days=1):
+            raise Problems([Problem("at", "is no time at which this can have been paid", "leave it out for now")])
         known = ChargeReport.objects.filter(charge_id=charge_id, outcome=outcome, reference=reference).exists()
         if known or (charge.state == outcome == names.PAID and charge.reference == reference):
             return Reported(charge, contract, False)
@@ -111,7 +115,10 @@ def _failed(charge: Charge, contract: Subscription, reason: str | None, now: dat
             id=charge.pk,
         )
     )
-    if charge.kind == names.REFUND or contract.state in (names.ENDED, names.WITHDRAWN):
+    if charge.kind == names.REFUND:
+        return
+    if contract.state in (names.ENDED, names.WITHDRAWN):
+        _taken_back(charge)
         return
     if contract.past_due_since is None:
         state = names.PAST_DUE if contract.state == names.ACTIVE else contract.state
@@ -120,3 +127,20 @@ def _failed(charge: Charge, contract: Subscription, reason: str | None, now: dat
     holding.tell("subscription.payment_failed", [contract.pk], now=now)
     details = {"attempt": charge.attempts + 1, "amount": str(charge.amount), "currency": charge.currency}
     holding.write_to("payment", [contract.pk], now=now, details=details)
+
+
+def _taken_back(charge: Charge) -> None:
+    """A fee that was taken back after the contract was over: what was to be paid back is not any more, and of the fee
+    what we keep is open. A refund that went out already stays, and the whole fee is open."""
+    execute(
+        sql(
+            "WITH refund AS (UPDATE subscription_charge SET state = 'void' WHERE subscription_id = {contract}"
+            " AND kind = 'refund' AND number = {number} AND state IN ('due', 'failed') RETURNING amount)"
+            " UPDATE subscription_charge c SET state = CASE WHEN c.amount > r.amount THEN c.state ELSE 'void' END,"
+            " amount = CASE WHEN c.amount > r.amount THEN c.amount - r.amount ELSE c.amount END"
+            " FROM refund r WHERE c.id = {id}",
+            contract=charge.subscription_id,
+            number=charge.number,
+            id=charge.pk,
+        )
+    )

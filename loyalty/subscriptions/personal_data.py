@@ -56,7 +56,9 @@ def erase(customer_ids: Sequence[int]) -> int:
             "UPDATE subscription_declaration SET customer_id = NULL, subscription_id = NULL, name = NULL, email = NULL,"
             " contract = NULL, reason = NULL, note = NULL, locale = NULL, settled_by = NULL,"
             " state = CASE WHEN state IN ('waiting', 'unmatched') THEN 'settled' ELSE state END"
-            " WHERE {mine} OR subscription_id IN ({contracts})",
+            " WHERE {mine} OR subscription_id IN ({contracts}) OR (state = 'waiting' AND lower(email) IN"
+            " (SELECT lower(email) FROM customer WHERE id = ANY({ids}::bigint[])))",
+            ids=list(customer_ids),
             mine=mine,
             contracts=contracts,
         )

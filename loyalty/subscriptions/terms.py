@@ -9,6 +9,8 @@ from loyalty.kit.periods import Period, local
 
 WITHDRAWAL_DAYS = 14
 CENT = Decimal("0.01")
+# Nobody cancels for a day further away than that; a later one is a slip of the pen.
+LATEST_WISH = timedelta(days=3 * 365)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ def end_of_cancelled(
             kept = declared_at + notice <= first_term_ends_at
             earliest = first_term_ends_at if kept else max(first_term_ends_at, earliest)
     if wished is not None:
+        wished = min(wished, (declared_at + LATEST_WISH).date())
         return max(earliest, local(wished + timedelta(days=1), time(0), zone))
     return earliest
 

@@ -75,12 +75,12 @@ def _declare(request: HttpRequest, kind: str, shape: type[DeclarationForm]) -> H
     known = {name: request.GET[name][:200] for name in ("contract",) if name in request.GET}
     form = shape(request.POST or None, initial=known)
     if request.method == "POST" and form.is_valid():
-        if _too_many(request):
-            wrong = gettext("Too many at once from here. Please try again in some minutes, or write us a mail.")
-            return _page(request, "declare.html", {"kind": kind, "form": form, "wrong": wrong}, status=429)
         language = (get_language() or "en").partition("-")[0]
         given = Declared(kind=kind, locale=language, **form.plain())
-        kept = declaring.declare(given, source="page", now=clock.now())
+        kept = None if _too_many(request) else declaring.declare(given, source="page", now=clock.now())
+        if kept is None:
+            wrong = gettext("Too many at once from here. Please try again in some minutes, or write us a mail.")
+            return _page(request, "declare.html", {"kind": kind, "form": form, "wrong": wrong}, status=429)
         return HttpResponseRedirect(reverse("membership-receipt", args=[receipts.token_of(kept.pk)]))
     status = 422 if request.method == "POST" else 200
     return _page(request, "declare.html", {"kind": kind, "form": form, "wrong": ""}, status=status)

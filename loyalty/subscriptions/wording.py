@@ -119,16 +119,18 @@ def withdrawal(document: PlanDocument) -> str:
     ) % {"n": WITHDRAWAL_DAYS}
 
 
-def as_declared(said: Declaration, zone: str) -> list[tuple[str, str]]:
-    """A declaration as it was made: (what, how)."""
-    rows = [(_("Received"), moment(said.received_at, zone)), (_("Name"), said.name or "")]
+def as_declared(said: Declaration, zone: str, *, words: bool = True) -> list[tuple[str, str]]:
+    """A declaration as it was made: (what, how); without `words` only what was chosen, not what was written."""
+    rows = [(_("Received"), moment(said.received_at, zone))]
+    if words:
+        rows.append((_("Name"), said.name or ""))
     rows.append((_("Email"), said.email or ""))
-    if said.contract:
+    if said.contract and words:
         rows.append((_("Contract as written"), said.contract))
     if said.kind == "cancel":
         rows.append((_("Kind"), _("for good cause") if said.extraordinary else _("ordinary")))
         wished = date_format(said.wished_end, "DATE_FORMAT") if said.wished_end else _("as soon as possible")
         rows.append((_("Last day"), wished))
-    if said.reason:
+    if said.reason and words:
         rows.append((_("Cause"), said.reason))
     return rows
