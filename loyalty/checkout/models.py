@@ -214,8 +214,8 @@ class StoreStaff(models.Model):
         verbose_name = _("staff of a store")
         verbose_name_plural = _("staff of stores")
         permissions = [
-            ("use_counter", "Can look up customers and book at the counter"),
-            ("redeem_counter", "Can redeem rewards and take money at the counter"),
+            ("use_counter", _("Can look up customers and book at the counter")),
+            ("redeem_counter", _("Can redeem rewards and take money at the counter")),
         ]
 
     def __str__(self) -> str:
