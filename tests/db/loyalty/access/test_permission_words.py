@@ -18,7 +18,9 @@ def test_permissions_are_told_in_the_language_of_who_reads() -> None:
             "Kasse | Personal einer Filiale | Darf an der Theke Kunden nachsehen und für sie buchen"
         )
     with override("en"):
-        assert permission_words(own) == "Checkout | staff of a store | Can look up customers and book at the counter"
+        assert permission_words(own) == (
+            "Point of sale | staff of a store | Can look up customers and book at the counter"
+        )
 
 
 @pytest.mark.django_db
