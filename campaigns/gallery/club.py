@@ -33,10 +33,11 @@ from loyalty.kit.sql import Sql, fetch, sql
 from loyalty.program import names
 from loyalty.program import queries as program
 from loyalty.program.setup import Setup, load
-from loyalty.rewards import fulfillment
-from loyalty.rewards.models import Redemption
+from loyalty.rewards import fulfillment, supplier_reports
+from loyalty.rewards.models import Redemption, Supplier
 from loyalty.rewards.redeeming import redeem
 from loyalty.rewards.shapes import Order
+from loyalty.rewards.supplier_reports import Report
 
 FOLDER = Path(__file__).parent / "club"
 PLAYBOOKS = Path(__file__).parent / "playbooks"
@@ -51,6 +52,7 @@ EARNING_PATIENCE_SECONDS = 150
 REST = "8s"
 # What is chosen, with its price, dearest first.
 PARCEL, DONATION = "slipmat", "music_school"
+SUPPLIER = "feltworks"
 SHELF = ((400, "five_off"), (250, PARCEL), (100, DONATION))
 
 _WAITING = "SELECT 1 FROM event_queue LIMIT 1"
@@ -138,6 +140,8 @@ def figures(setup: Setup) -> dict[str, Any]:
         "liability": month.closing if month else Decimal(0),
         "currency": setup.document.currency,
         "redemptions": Redemption.objects.count(),
+        "parcels": Redemption.objects.filter(reward__key=PARCEL).count(),
+        "shipped": Redemption.objects.filter(reward__key=PARCEL, state="shipped").count(),
         "congratulated": Enrollment.objects.filter(flow__key=FLOW).count(),
         "quality": QualityFigure.objects.count(),
         "uncounted": uncounted(setup),
@@ -223,7 +227,8 @@ def _richest(setup: Setup, most: int) -> list[int]:
 
 
 def _redeem(setup: Setup) -> None:
-    """Some members with points choose, the same ones in every demo; half of the parcels leave, donations are made."""
+    """Some members with points choose, the same ones in every demo; the supplier reports half of the
+    parcels as sent, donations are made."""
     rows = fetch(
         sql(
             "SELECT m.customer_id, b.active FROM member m JOIN member_balance b ON b.member_id = m.id"
@@ -241,7 +246,8 @@ def _redeem(setup: Setup) -> None:
         reward = _choice(points, place("demo:taste", customer_id))
         order = Order(reward, address=_address(people[customer_id]) if reward == PARCEL else None)
         made[reward].append(redeem(order, customer_id=customer_id, setup=setup, now=now()).redemption_id)
-    fulfillment.advance(made[PARCEL][::2], state="shipped", now=now(), actor="demo", tracking="DEMO-1")
+    reports = [Report(number, "shipped", f"DEMO-{number}") for number in made[PARCEL][::2]]
+    supplier_reports.report(Supplier.objects.get(key=SUPPLIER), reports, now=now())
     fulfillment.advance(made[DONATION], state="delivered", now=now(), actor="demo")
 
 

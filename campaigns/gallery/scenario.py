@@ -20,8 +20,9 @@ from campaigns.delivery.models import PENDING, Message, State
 from campaigns.flows import operations as flows
 from campaigns.flows import queries as flow_queries
 from campaigns.flows.models import Enrollment, Flow, FlowRun
-from campaigns.gallery import cdnow
-from campaigns.gallery.club import Club
+from campaigns.gallery import cdnow, doings
+from campaigns.gallery.club import PROGRAM, Club
+from campaigns.gallery.doings import Doings
 from campaigns.gallery.stage import Stage, run_quietly
 from campaigns.segments.models import Segment
 from loyalty.access.operations import create_api_key
@@ -33,6 +34,7 @@ from loyalty.kit.clock import now
 from loyalty.kit.sql import fetch
 from loyalty.local.mailbox import Mailbox
 from loyalty.local.readers import Habits, Readers
+from loyalty.program.setup import load
 
 PLAYBOOK = Path(__file__).parent / "playbooks" / "winback.yaml"
 FLOW, GOAL, SEGMENT = "winback", "repurchase", "lapsing"
@@ -52,6 +54,7 @@ class Scenario:
         self.say = say
         self.stage = Stage(say)
         self.club = Club(self.stage)
+        self.doings = Doings(self.stage)
         self.mailbox = Mailbox(settings.SINK_DIR)
         self.readers = Readers(self.mailbox, site=site, seed=SEED)
         self.readers.seen = self.mailbox.count()
@@ -65,6 +68,7 @@ class Scenario:
         self.bring_consents()
         self.bring_purchases()
         self.club.open()
+        self.doings.shop(load(PROGRAM))
         self.publish()
         self.read("first mails", Habits())
         self.read("reminders", Habits(opens=0.4, clicks=0.2))
@@ -131,6 +135,7 @@ class Scenario:
         if what == "first mails":
             # While the flow rests.
             self.club.live()
+            self.doings.live(load(PROGRAM))
             with self.stage.step("the waits of the flow ended, reminders sent"):
                 self.stage.wait(lambda: not self._waiting(), "the waits to end")
                 self.stage.wait(lambda: self._pending() == 0, "the reminders to be sent")
@@ -150,6 +155,7 @@ class Scenario:
     def settle(self) -> None:
         """Until no event waits for anybody and every conversion is credited."""
         with self.stage.step("credit computed"):
+            self.stage.wait(self.doings.settled, "the letters about memberships")
             self.club.settle()
             self.stage.wait(lambda: self._reconciled(), "every conversion to be credited")
 
@@ -174,6 +180,7 @@ class Scenario:
             "orders": self.ordered,
             "revenue": self.revenue,
             "club": self.club.report(),
+            "doings": doings.figures(load(PROGRAM)),
         }
 
     def _pending(self) -> int:

@@ -83,6 +83,7 @@ def summary(figures: dict[str, Any]) -> list[str]:
         f"Orders placed by readers: {figures['orders']:,}, {figures['revenue']:,.2f} USD",
     ]
     lines += club_lines(figures["club"])
+    lines += doing_lines(figures["doings"], figures["club"]["currency"])
     for model, report in figures["credit"].items():
         lines += ["", f"Credit by {model.replace('_', ' ')}:"] + credit_lines(report)
     return [*lines, ""]
@@ -96,15 +97,37 @@ def club_lines(club: dict[str, Any]) -> list[str]:
         f"Points: {club['issued']:,} issued, {club['spent']:,} spent on {club['redemptions']:,} rewards,"
         f" {club['expired']:,} expired, {club['outstanding']:,} outstanding, worth {club['worth']:,.2f} {money};"
         f" liability in the books {club['liability']:,.2f} {money}",
+        f"Parcels of rewards: {club['parcels']:,}, {club['shipped']:,} of them reported as sent by the supplier",
         f"Rose to a better tier since: {club['congratulated']:,} members; figures of data quality: {club['quality']:,}",
     ]
+
+
+def doing_lines(done: dict[str, Any], money: str) -> list[str]:
+    """What members did besides buying, as lines."""
+    lines = [
+        f"Paid memberships: {listed(done['contracts'])}; fees: {listed(done['fees'])}",
+        f"Games: {done['plays']:,} plays, {done['wins']:,} won",
+        f"Personal offer: {done['offered']:,} got one, {done['held_out']:,} held out to measure it"
+        + (f"; target {done['target']:,.2f} {money} on average" if done["offered"] else ""),
+    ]
+    lines += [f"At the till: {tip.sentence}" for tip in done["tips"]]
+    if budget := done["budget"]:
+        lasts = f", used up on {budget.empty_on}" if budget.empty_on else ""
+        lines.append(f"Budget of {budget.rule}: {budget.used:,} of {budget.limit:,} points{lasts}")
+    return lines
+
+
+def listed(counts: dict[str, int]) -> str:
+    """`34 active, 2 ended`."""
+    return ", ".join(f"{n:,} {name}" for name, n in counts.items()) or "none"
 
 
 def credit_lines(report: Report) -> list[str]:
     """One line per message and the reconciliation."""
     lines = []
     for (flow, step, channel), total in report.messages.items():
-        name = f"{flow} / {step} / {channel}" if flow else "no message clicked before"
+        single = "no message clicked before" if channel == "none" else f"letters / {channel}"
+        name = f"{flow} / {step} / {channel}" if flow else single
         lines.append(f"  {name:<40} {total.conversions:>10,.2f} conversions {total.revenue:>12,.2f} USD")
     whole = report.reconciliation
     lines.append(
@@ -127,6 +150,12 @@ def where_to_look(address: Address) -> list[str]:
         ("program", "admin:program_program_changelist"),
         ("members", "admin:program_member_changelist"),
         ("rewards", "admin:rewards_board"),
+        ("suppliers", "admin:rewards_supplier_changelist"),
+        ("paid", "admin:subscriptions_subscription_changelist"),
+        ("games", "admin:play_game_changelist"),
+        ("offers", "admin:offers_offer_changelist"),
+        ("rules", "admin:program_earningrule_changelist"),
+        ("counter", "admin:checkout_counter"),
         ("books", "admin:finance_overview"),
         ("RFM", "admin:insights_rfm"),
         ("quality", "admin:customers_quality"),

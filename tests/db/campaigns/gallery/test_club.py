@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from campaigns.gallery import doings
 from campaigns.gallery.club import PROGRAM, Club, figures, playbook, somebody
+from campaigns.gallery.doings import Doings
 from campaigns.gallery.stage import Stage
 from campaigns.segments.models import Segment
 from loyalty.cards.models import Card
@@ -103,3 +105,22 @@ def test_members_get_cards_redeem_and_rise(club) -> None:
 def test_the_demo_rests_for_seconds() -> None:
     rests = [step for one in playbook() for step in one.get("steps", ()) if step["type"] == "wait"]
     assert [step["for"] for step in rests] == ["8s"]
+
+
+def test_members_do_more_than_buy(club) -> None:
+    setup = load(PROGRAM)
+    made = Doings(club.stage)
+    made.shop(setup)
+    for _ in range(2):
+        made.shop(setup)
+        made.live(setup)
+    found = doings.figures(setup)
+    # Whose fee comes in follows from the customer's number.
+    paid = found["fees"].get("paid", 0)
+    assert sum(found["contracts"].values()) == sum(found["fees"].values()) == 2
+    assert found["contracts"].get("active", 0) == paid
+    assert (found["plays"], found["offered"], found["held_out"]) == (4, 0, 0)
+    assert (found["budget"].used, found["budget"].limit) == (0, 50_000)
+    club.stage.wait(lambda: doings.figures(setup)["budget"].used == 50, "the reviews to earn")
+    assert figures(setup)["uncounted"] == 0
+    assert [item for item in map(verdict, invariants()) if not item.holds] == []
