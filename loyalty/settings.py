@@ -115,6 +115,7 @@ MIDDLEWARE = [
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
+    "loyalty.kit.storable.StorableInput",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -252,6 +253,7 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "ENVIRONMENT": "loyalty.kit.sidebar.environment",
     "STYLES": ["loyalty.kit.sidebar.styles"],
+    "SCRIPTS": ["loyalty.kit.sidebar.scripts"],
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "loyalty.kit.sidebar.favicon"}],
     "SIDEBAR": {"show_search": False, "navigation": "loyalty.kit.sidebar.sidebar"},
 }

@@ -72,10 +72,13 @@ def pay(redemption_id: int, *, reference: str, by: str, now: datetime) -> bool:
 
 @transaction.atomic
 def refund(redemption_id: int, *, reference: str, by: str, now: datetime) -> bool:
-    """Note that the money of a cancelled order went back; False when it was noted before. Raises Problems."""
+    """Note that the money of a cancelled order went back; False when it was noted before under the same reference.
+    Raises Problems."""
     due = _locked(redemption_id)
     if due["state"] == REFUNDED:
-        return False
+        if due["refund"] == reference:
+            return False
+        raise Problems([Problem("redemption", "is refunded already", f"under {due['refund']!r}")])
     if due["state"] != REFUND:
         remedy = "cancel the order first" if due["state"] == PAID else ""
         raise Problems([Problem("redemption", "has nothing to refund", remedy)])

@@ -2,6 +2,7 @@
 
 import hashlib
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -14,7 +15,7 @@ from PIL import Image, ImageOps
 
 from loyalty.checkout import unmatched
 from loyalty.checkout.identifying import Reference, reference_of
-from loyalty.checkout.models import ReceiptPhoto, UnmatchedReceipt
+from loyalty.checkout.models import ReceiptPhoto, Store, UnmatchedReceipt
 from loyalty.checkout.selling import hold_person
 from loyalty.events import facts, partitions
 from loyalty.kit.problems import Problem, Problems
@@ -117,9 +118,9 @@ def book(
             raise Problems([Problem("number", "is a receipt that was booked already", "refuse the photo")])
         booking_id = claimed.booking_id
     else:
-        _not_booked(number, day, setup)
+        _not_booked(number, day, store, setup)
         row = {
-            "id": f"photo {store or ''} {day.isoformat()} {number}", "customer": reference, "amount": amount,
+            "id": _identifier(number, day, store), "customer": reference, "amount": amount,
             "occurred_at": min(at, now).isoformat(),
         }  # fmt: skip
         done = purchases.commit(rows=[{**row, "store": store} if store else row], setup=setup, now=now)
@@ -165,18 +166,26 @@ def _noon(day: date, zone: str) -> datetime:
     return datetime(day.year, day.month, day.day, 12, tzinfo=ZoneInfo(zone))
 
 
-def _not_booked(number: str, day: date, setup: Setup) -> None:
-    """Refuse the number of a purchase of that day that is in the ledger, or that a claim gave to somebody."""
+def _identifier(number: str, day: date, store: str | None) -> str:
+    return f"photo {store or ''} {day.isoformat()} {number}"
+
+
+def _not_booked(number: str, day: date, store: str | None, setup: Setup) -> None:
+    """Refuse the number of a purchase of that day that is in the ledger, that a claim gave to somebody, or that was on
+    another photo: of the same store, or one of the two says none."""
     start = _noon(day, setup.zone) - timedelta(hours=12)
     claimed = UnmatchedReceipt.objects.filter(
         number=number, occurred_at__gte=start, occurred_at__lt=start + timedelta(days=1)
     ).exclude(state="open")
-    if unmatched.find(number) is not None or claimed.exists() or _in_ledger(number):
+    stores = [store, None] if store else [None, *Store.objects.values_list("key", flat=True)]
+    names = [number, *(_identifier(number, day, one) for one in stores)]
+    if unmatched.find(number) is not None or claimed.exists() or _in_ledger(names):
         raise Problems([Problem("number", "is a receipt that was booked already", "refuse the photo")])
 
 
-def _in_ledger(number: str) -> bool:
-    return bool(fetch(sql("SELECT FROM booking WHERE key_digest = {key}", key=key_of(SOURCE, number))))
+def _in_ledger(identifiers: Sequence[str]) -> bool:
+    keys = [key_of(SOURCE, one) for one in identifiers]
+    return bool(fetch(sql("SELECT FROM booking WHERE key_digest = ANY({keys}::uuid[]) LIMIT 1", keys=keys)))
 
 
 def _decide(

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 from loyalty.events.types import type_ids
 from loyalty.kit.chores import get_chore, hint
-from loyalty.kit.sql import execute, sql
+from loyalty.kit.sql import execute, fetch, sql
 
 
 def subscribe(consumer: str, names: Iterable[str]) -> int:
@@ -61,22 +61,25 @@ CREATE TEMP TABLE IF NOT EXISTS taken_event (
 ) ON COMMIT DELETE ROWS"""
 
 
-def take(consumer: str, limit: int) -> int:
+def take(consumer: str, limit: int, *, hold: bool = False) -> int:
     """Move up to `limit` waiting events, oldest first, into this transaction's temporary table `taken_event`; how many.
 
     Must run inside a transaction: a rollback puts them back. Events that another session is taking are skipped. A
-    second call in one transaction replaces what the first one left in the table.
+    second call in one transaction replaces what the first one left in the table. `hold`: their customers are kept from
+    being merged or forgotten, for who locks them later; they come before their events, as there.
     """
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("queue.take needs a transaction: without one events would be lost")
     with connection.cursor() as cursor:
         cursor.execute(_TAKEN)
         cursor.execute("DELETE FROM taken_event")
+        seqs, customers = _held(consumer, limit) if hold else (None, None)
         # MATERIALIZED: inlined, the LIMIT may be evaluated again per row and claim far more rows than asked.
         cursor.execute(
             """
             WITH picked AS MATERIALIZED (
-                SELECT seq FROM event_queue WHERE consumer = %(consumer)s
+                SELECT seq FROM event_queue WHERE consumer = %(consumer)s AND (%(seqs)s::bigint[] IS NULL
+                    OR (seq = ANY(%(seqs)s::bigint[]) AND customer_id = ANY(%(customers)s::bigint[])))
                 ORDER BY seq LIMIT %(limit)s FOR UPDATE SKIP LOCKED
             ), gone AS (
                 DELETE FROM event_queue q USING picked WHERE q.consumer = %(consumer)s AND q.seq = picked.seq
@@ -85,9 +88,23 @@ def take(consumer: str, limit: int) -> int:
             INSERT INTO taken_event (seq, event_id, customer_id, type_id, occurred_at, ref, properties)
             SELECT * FROM gone
             """,
-            {"consumer": consumer, "limit": limit},
+            {"consumer": consumer, "limit": limit, "seqs": seqs, "customers": customers},
         )
         return cursor.rowcount
+
+
+def _held(consumer: str, limit: int) -> tuple[list[int], list[int]]:
+    """The next events and their customers, who are held; who is merged away before that has the event next time."""
+    rows = fetch(
+        sql(
+            "SELECT seq, customer_id FROM event_queue WHERE consumer = {consumer} ORDER BY seq LIMIT {limit}",
+            consumer=consumer,
+            limit=limit,
+        )
+    )
+    customers = sorted({row[1] for row in rows})
+    fetch(sql("SELECT id FROM customer WHERE id = ANY({ids}::bigint[]) ORDER BY id FOR KEY SHARE", ids=customers))
+    return [row[0] for row in rows], customers
 
 
 def drop_leftovers() -> int:

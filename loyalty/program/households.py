@@ -67,6 +67,7 @@ def add(*, household_id: int, member_id: int, role: str, setup: Setup, now: date
 @transaction.atomic
 def leave(*, member_id: int) -> None:
     """Out of the household, with the own points. With the owner the household ends. Raises Problems."""
+    membership.lock([member_id])
     mine = HouseholdMember.objects.filter(member_id=member_id).first()
     if mine is None:
         raise Problems([Problem("customer", "is in no household")])
@@ -115,7 +116,9 @@ def spend(
             raise Problems([Problem("customer", "is a child of the household", "let an adult spend")])
         everybody = HouseholdMember.objects.filter(household_id=mine.household_id).values_list("member_id", flat=True)
         _fit([member_id], others=list(everybody))
-        # Asked again under the locks: somebody may have left meanwhile.
+        # Asked again under the locks, which who leaves takes too: somebody may have left meanwhile.
+        if not HouseholdMember.objects.filter(pk=mine.pk, household_id=mine.household_id, role=mine.role).exists():
+            raise Problems([Problem("customer", "has just left the household", "spend the member's own points")])
         have = sorted(shares(mine.household_id, wallet_id), key=lambda share: share.member_id != member_id)
         if sum(share.available for share in have) < points:
             most = sum(share.available for share in have)

@@ -30,7 +30,7 @@ def earn_from_events(setups: Sequence[Setup], *, consumer: str, now: datetime, l
     that came late: the books of a month that is closed stay as they are.
     """
     with transaction.atomic():
-        taken = queue.take(consumer, limit)
+        taken = queue.take(consumer, limit, hold=True)
         if not taken:
             return 0
         rows = fetch(

@@ -34,9 +34,7 @@ def find_new(*, now: datetime) -> int:
             " AND NOT EXISTS (SELECT FROM reward_redemption u WHERE u.id IN (o.id, o.parent_id)"
             " AND u.money IS NOT NULL AND u.payment IS NULL)"
             " AND NOT EXISTS (SELECT FROM supplier_order known WHERE known.redemption_id = o.id)"
-            " ORDER BY o.id LIMIT {most} ON CONFLICT (redemption_id) DO NOTHING".replace("[[", "{{").replace(
-                "]]", "}}"
-            ),
+            " ORDER BY o.id LIMIT {most} ON CONFLICT (redemption_id) DO NOTHING",
             now=now,
             early=list(names.REVOCABLE),
             most=FOUND_AT_ONCE,

@@ -71,7 +71,7 @@ def report(supplier: Supplier, reports: Sequence[Report], *, now: datetime) -> R
         if have is None or REPORTED.index(one.state) >= REPORTED.index(have.state):
             wanted[one.number] = one
     before = _orders(supplier.key, list(wanted))
-    tracked = _track([one for number, one in wanted.items() if number in before and one.tracking])
+    tracked = _track([one for number, one in wanted.items() if number in before and not _late(one, before[number][0])])
     actor = f"supplier {supplier.key}"
     for state in REPORTED:
         ids = [number for number, one in wanted.items() if one.state == state and number in before]
@@ -102,8 +102,14 @@ def _orders(key: str, numbers: Sequence[int]) -> dict[int, tuple[str, str]]:
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
+def _late(one: Report, state: str) -> bool:
+    """Whether the order is further than that already, so that what is said of its parcel is older, too."""
+    return names.STATES.index(state) > names.STATES.index(one.state)
+
+
 def _track(reports: Sequence[Report]) -> set[int]:
     """Note the numbers of parcels; those that were new. Of forgotten people nothing is noted."""
+    reports = [one for one in reports if one.tracking]
     rows = fetch(
         sql(
             "UPDATE reward_redemption o SET tracking = t.tracking FROM unnest({ids}::bigint[], {numbers}::text[])"

@@ -175,7 +175,32 @@ def test_money_is_due_until_it_is_paid(anna: int, till: Client) -> None:
     assert dues.dues()[0][0]["state"] == "refund"
     assert dues.refund(done.redemption_id, reference="r", by="ada", now=now()) is True
     assert dues.refund(done.redemption_id, reference="r", by="ada", now=now()) is False
+    with pytest.raises(Problems, match="refunded already"):
+        dues.refund(done.redemption_id, reference="another", by="ada", now=now())
     assert (dues.dues()[0][0]["state"], balance("anna")[1], sound()) == ("refunded", 300, True)
+
+
+ODD = ["", "\0", "a\0b", "NaN", "-Infinity", "1e999999", "-1", "9" * 40, "1,2,3", "x" * 600, "٣", "%s{0}'\"<b>"]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_input_at_the_counter_changes_nothing(anna: int, till: Client, odd: str) -> None:
+    def url(name: str, *args: Any) -> str:
+        return reverse(f"admin:checkout_counter{name}", args=args)
+
+    scanned(till, "anna")
+    form = {"token": odd, "slot": odd, "pin": odd, "paid": "on"}
+    calls = [
+        (url(""), {"who": odd}),
+        (url(""), {"who": "anna", "program": odd}),
+        (url("_customer", anna), {"sku": [odd, "a"], "quantity": [odd, "1"], "price": [odd, "10"]}),
+        (url("_activate", anna), {"offer": odd}),
+        (url("_redeem", anna, odd.strip("/") or "x"), form),
+        (url("_redeem", anna, "bag"), {**form, "price": "7"}),
+    ]
+    answers = [till.post(*call).status_code for call in calls]
+    assert all(status == 400 for status in answers) if "\0" in odd else set(answers) <= {200, 302}
+    assert (balance("anna"), Redemption.objects.count(), sound()) == ((0, 300, 0, 0), 0, True)
 
 
 def test_what_is_delivered_at_once_is_paid_first(anna: int) -> None:

@@ -3,13 +3,15 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from decimal import Decimal
+from io import BytesIO
 from threading import Event
 from typing import Any
 
 import pytest
 from django.db import connection
+from PIL import Image
 
-from loyalty.checkout import reversing, selling, unmatched
+from loyalty.checkout import photos, reversing, selling, unmatched
 from loyalty.checkout.baskets import Basket, Reserved
 from loyalty.checkout.models import ClaimAttempt, UnmatchedReceipt
 from loyalty.kit.applying import apply_documents
@@ -143,3 +145,24 @@ def test_odd_pins_are_wrong_and_nothing_else(pin: str) -> None:
     assert balance("anna") == (0, 100, 0, 0)
 
 
+def photo(who: int, setup: Setup, color: int) -> int:
+    out = BytesIO()
+    Image.new("RGB", (300, 400), (color, 0, 0)).save(out, "PNG")
+    return photos.send(customer_id=who, program_id=setup.id, content=out.getvalue(), note=None, now=NOW)[0]
+
+
+@pytest.mark.django_db
+def test_one_receipt_on_two_photos_is_booked_once_whatever_store_is_read() -> None:
+    store = {"kind": "store", "key": "cologne", "name": {"en": "Cologne"}}
+    setup = applied(BASE, store, {**store, "key": "bonn"})
+    people = [customer(name) for name in ("anna", "ben", "cleo")]
+    sent = [photo(who, setup, 40 * place) for place, who in enumerate(people)]
+    given: dict[str, Any] = {"number": "4711", "day": NOW.date(), "amount": Decimal(30), "setup": setup, "by": "berta"}
+    photos.book(sent[0], store="cologne", now=NOW, **given)
+    for store_read in ("cologne", None):
+        with pytest.raises(Problems, match="booked already"):
+            photos.book(sent[1], store=store_read, now=NOW, **given)
+    # Another store counts its receipts by itself.
+    photos.book(sent[2], store="bonn", now=NOW, **given)
+    assert [balance(name) for name in ("anna", "cleo")] == [(0, 30, 0, 0)] * 2
+    assert violations() == {}

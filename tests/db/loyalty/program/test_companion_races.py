@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from loyalty.customers.joining import merge_customers
+from loyalty.customers import joining
 from loyalty.events.operations import intake
+from loyalty.kit.problems import Problems
 from loyalty.kit.sql import fetch
 from loyalty.program import awaiting, fulfilling, households, movements, orders, referrals, tasks
 from tests.db.loyalty.program.club import (
@@ -110,6 +111,28 @@ def test_a_household_never_spends_more_than_it_has_nor_beyond_the_limit() -> Non
     assert violations() == {}
 
 
+def test_who_leaves_while_spending_takes_nothing_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    setup = applied(BASE, households={"size": 3, "monthly_limit": 70})
+    for who in ("anna", "ben"):
+        customer(who)
+        buy(setup, f"r-{who}", who, 100)
+    home = households.found(owner_id=member_of("anna"), name=None, setup=setup, now=NOW)
+    ben = member_of("ben")
+    households.add(household_id=home, member_id=ben, role="adult", setup=setup, now=NOW)
+    fit = households._fit
+
+    def slow(ids: list[int], **rest: Any) -> None:
+        monkeypatch.setattr(households, "_fit", fit)
+        at_once(lambda _: households.leave(member_id=ben), 1)
+        fit(ids, **rest)
+
+    monkeypatch.setattr(households, "_fit", slow)
+    with pytest.raises(Problems, match="just left"):
+        households.spend(member_id=ben, wallet=None, points=50, setup=setup, now=NOW)
+    assert [balance(who)[1] for who in ("anna", "ben")] == [100, 100]
+    assert violations() == {}
+
+
 def test_a_friend_comes_once_and_is_rewarded_once() -> None:
     setup = applied(BASE, FRIENDS)
     friends = [customer(f"friend{number}") for number in range(6)]
@@ -167,7 +190,8 @@ def test_deliveries_lapses_and_joining_at_once() -> None:
         if number % 3 == 1:
             return awaiting.lapse(setup, now=late, limit=5)
         if number < 30:
-            return merge_customers({ids[people[number % 10]]: ids[people[10 + number % 10]]}, reason="t", now=NOW)
+            winner, loser = ids[people[10 + number % 10]], ids[people[number % 10]]
+            return joining.join(customer_id=winner, other_id=loser, now=NOW, actor="t")
         return movements.release(setup, now=late)
 
     at_once(work, 60, workers=8)

@@ -276,6 +276,20 @@ def test_reports_bring_orders_further_and_never_back(acme: Acme, client: Client)
     assert violations() == {}
 
 
+def test_an_older_report_that_is_sent_again_brings_no_older_parcel_back(acme: Acme, client: Client) -> None:
+    setup = stocked()
+    number = order(member("anna", 500, setup), "mug", setup).redemption_id
+    acme.tick()
+    packed = {"number": number, "state": "packed", "tracking": "OLD1"}
+    told(client, packed)
+    told(client, {"number": number, "state": "shipped", "tracking": "NEW2"})
+    assert told(client, packed).json() == {"applied": 0, "known": 1, "refused": []}
+    assert Redemption.objects.get(id=number).tracking == "NEW2"
+    # A number that was wrong is put right where the order stands.
+    assert told(client, {"number": number, "state": "shipped", "tracking": "NEW3"}).json()["applied"] == 1
+    assert Redemption.objects.get(id=number).tracking == "NEW3"
+
+
 def test_a_report_settles_what_nobody_knew_whether_it_arrived(acme: Acme, client: Client) -> None:
     setup = stocked()
     number = order(member("anna", 500, setup), "mug", setup).redemption_id
