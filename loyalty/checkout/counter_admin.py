@@ -9,7 +9,7 @@ from django.db.models import Model, OuterRef, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
@@ -210,7 +210,7 @@ class RewardDueAdmin(ReadOnlyAdmin):
     def panels(self, request: HttpRequest, obj: RewardDue) -> dict[str, Any]:
         found = _due(obj)
         return {
-            "title": f"{found['amount']} {found['currency'] or ''}",
+            "title": f"{number_format(found['amount'], 2, force_grouping=True)} {found['currency'] or ''}",
             "due": found,
             "reward": localized(found["name"], found["reward"]),
             "state": due_words()[found["state"]],

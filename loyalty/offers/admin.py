@@ -197,7 +197,7 @@ class _UsableAdmin(ReadOnlyAdmin):
         return {
             "title": localized(obj.name, obj.key),
             "description": localized(document.description, ""),
-            "sentence": wording.sentence(document),
+            "sentence": wording.sentence(document, queries.tier_names()),
             "document": document,
             "limits": self.used(obj),
             "edit_url": reverse(f"admin:offers_{self.opts.model_name}_edit", args=[obj.pk]) if may_edit else "",
@@ -315,7 +315,7 @@ class VoucherAdmin(ReadOnlyAdmin):
             "title": str(obj),
             "status": STATUS_NAMES[status],
             "usable": status == "usable",
-            "sentence": wording.sentence(document),
+            "sentence": wording.sentence(document, queries.tier_names()),
             "pool_url": reverse("admin:offers_voucherpool_change", args=[obj.pool_id]),
             "pool_name": localized(obj.pool.name, obj.pool.key),
             "owner": owner,

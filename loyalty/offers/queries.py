@@ -19,9 +19,15 @@ from loyalty.offers import codes, names
 from loyalty.offers.definition import OfferDocument, PoolDocument, Usable
 from loyalty.offers.models import Offer, VoucherPool
 from loyalty.offers.personal import Mine, for_person
+from loyalty.program.models import Tier
 
 SHAPES: dict[str, type[Usable]] = {"voucher_pool": PoolDocument, "offer": OfferDocument}
 PAGE, LARGEST_PAGE = 100, 1000
+
+
+def tier_names() -> dict[str, dict[str, str]]:
+    """What tiers are called, by key; of two programs' the newer one's."""
+    return dict(Tier.objects.order_by("id").values_list("key", "name"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,9 +144,10 @@ def money(value: Any, currency: str) -> str:
     return f"{price(value)} {currency}"
 
 
-def sentence(document: Usable) -> str:
-    """All of it: what it gives, when, and its limits."""
-    said = ", ".join([benefit(document), *when(document.when, plain_terms(document.currency))])
+def sentence(document: Usable, tiers: Mapping[str, Mapping[str, str]] | None = None) -> str:
+    """All of it: what it gives, when, and its limits; with the names of `tiers` where people read it."""
+    terms = Terms(ProgramDocument(key="offers", currency=document.currency), tiers) if tiers else None
+    said = ", ".join([benefit(document), *when(document.when, terms or plain_terms(document.currency))])
     limits = []
     if document.limits.person:
         most = document.limits.person

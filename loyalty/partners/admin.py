@@ -1,5 +1,6 @@
 """Partners in the admin: their money, their contract, what they were told; statements, transfers, foreign programs."""
 
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -89,7 +90,9 @@ class PartnerAdmin(ReadOnlyAdmin):
             "people": {"known": known, "enrolled": enrolled, "agreed": agreed},
             "stores": stores[:STORES_SHOWN],
             "more_stores": max(0, len(stores) - STORES_SHOWN),
-            "rates": obj.definition["rates"][::-1],
+            "rates": [
+                {**rate, "since": date.fromisoformat(rate["from"])} for rate in reversed(obj.definition["rates"])
+            ],
             "fields": [
                 (words.field_name(one.field), words.CONDITIONS[one.to], localized(one.why, ""))
                 for one in contract.fields
@@ -241,7 +244,13 @@ class ForeignAdmin(ReadOnlyAdmin):
         return localized(program.name, program.key)
 
     def panels(self, request: HttpRequest, obj: ForeignProgram) -> dict[str, Any]:
-        return {"title": localized(obj.name, obj.key), "plan": foreign.exit_plan(obj), "rate": obj.definition["rate"]}
+        plan = foreign.exit_plan(obj)
+        ends = date.fromisoformat(plan["ends_on"]) if plan["ends_on"] else None
+        return {
+            "title": localized(obj.name, obj.key),
+            "plan": {**plan, "ends_on": ends},
+            "rate": obj.definition["rate"],
+        }
 
 
 @customer_panel(37, permission="partners.view_partnertransfer")

@@ -150,9 +150,9 @@ def figures(reward_id: int) -> dict[str, int]:
     return rows[0]
 
 
-def low_stock() -> list[tuple[str, int, int]]:
-    """(key, left, alarm at) of active rewards that run out."""
+def low_stock() -> list[tuple[str, int, int, str]]:
+    """(key, left, alarm at, name as JSON) of active rewards that run out."""
     return fetch(
-        "SELECT key, stock - taken, coalesce(low_stock, 0) FROM reward WHERE state = 'active' AND stock IS NOT NULL"
-        " AND stock - taken <= coalesce(low_stock, 0) ORDER BY stock - taken, key LIMIT 200"
+        "SELECT key, stock - taken, coalesce(low_stock, 0), name::text FROM reward WHERE state = 'active'"
+        " AND stock IS NOT NULL AND stock - taken <= coalesce(low_stock, 0) ORDER BY stock - taken, key LIMIT 200"
     )

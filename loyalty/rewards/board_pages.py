@@ -1,5 +1,6 @@
 """Pages of the shop for the staff: the board of redeemed rewards, the list for a supplier, a reward as text."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +22,7 @@ from loyalty.kit.clock import now
 from loyalty.kit.problems import Problem, Problems
 from loyalty.program.models import Program
 from loyalty.rewards import board, fulfillment, names
-from loyalty.rewards.models import Redemption, Reward
+from loyalty.rewards.models import Redemption, Reward, Supplier
 
 VIEW, CHANGE = "rewards.view_redemption", "rewards.change_redemption"
 # What the buttons of a column lead to.
@@ -81,6 +82,7 @@ def show(request: HttpRequest) -> HttpResponseBase:
     chosen = _chosen(request)
     columns = board.columns(**chosen)
     reward = Reward.objects.filter(key=chosen["reward"]).first() if chosen["reward"] else None
+    called = dict(Supplier.objects.values_list("key", "definition__name"))
     asked = {name: value for name, value in chosen.items() if value}
     context = {
         "title": gettext("Redeemed rewards"),
@@ -90,18 +92,18 @@ def show(request: HttpRequest) -> HttpResponseBase:
                 "label": Redemption.State(one.state).label,
                 "count": one.count,
                 "more": one.count - len(one.cards),
-                "cards": [_card(row) for row in one.cards],
+                "cards": [_card(row) | {"supplier": called.get(row["supplier"], row["supplier"])} for row in one.cards],
                 "next": [(state, _button(state)) for state in NEXT[one.state]],
             }
             for one in columns
         ],
         "empty": not any(one.count for one in columns),
-        "suppliers": board.suppliers(),
+        "suppliers": [(key, called.get(key, key)) for key in board.suppliers()],
         "supplier": chosen["supplier"],
         "reward": localized(reward.name, reward.key) if reward else "",
         "asked": urlencode(asked),
         "may_change": request.user.has_perm(CHANGE),
-        "low": board.low_stock(),
+        "low": [(localized(json.loads(name), key), left) for key, left, _alarm, name in board.low_stock()],
     }
     return page(request, "admin/rewards/board.html", context)
 

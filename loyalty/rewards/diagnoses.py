@@ -18,7 +18,7 @@ def look_at_stock() -> Iterable[Finding]:
     low = board.low_stock()
     if not low:
         yield ok("no reward runs out")
-    for key, left, alarm in low:
+    for key, left, alarm, _name in low:
         told = f"reward {key} is sold out" if not left else f"reward {key} has {left} left (alarm at {alarm})"
         yield warning(told, "add pieces or codes on its page, or take it off the shelf")
 

@@ -47,9 +47,12 @@ class Offers:
 
     def page(self, visitor: Visitor, query: Mapping[str, str]) -> dict[str, Any]:
         """The wallet: offers first, then vouchers, those that are over last."""
+        tiers = queries.tier_names()
         return {
-            "offers": [_offer(one) for one in wallets.wallet(visitor.customer_id, now=visitor.now)],
-            "vouchers": [_voucher(row) for row in queries.of_customer(visitor.customer_id, now=visitor.now)[:50]],
+            "offers": [_offer(one, tiers) for one in wallets.wallet(visitor.customer_id, now=visitor.now)],
+            "vouchers": [
+                _voucher(row, tiers) for row in queries.of_customer(visitor.customer_id, now=visitor.now)[:50]
+            ],
         }
 
     def act(self, visitor: Visitor, data: Mapping[str, str]) -> str:
@@ -62,19 +65,22 @@ class Offers:
         return _("%(offer)s is active. It counts by itself at your next purchase that it fits.") % {"offer": name}
 
 
-def _offer(one: wallets.InWallet) -> dict[str, Any]:
+Tiers = Mapping[str, Mapping[str, str]]
+
+
+def _offer(one: wallets.InWallet, tiers: Tiers) -> dict[str, Any]:
     document = one.document
     return {
         "key": one.key,
         "name": localized(document.name, one.key),
         "text": localized(document.description, ""),
-        "sentence": wording.sentence(document),
+        "sentence": wording.sentence(document, tiers),
         "until": date_format(document.when.end, "DATE_FORMAT") if document.when.end else "",
         "state": one.state,
     }
 
 
-def _voucher(row: Mapping[str, Any]) -> dict[str, Any]:
+def _voucher(row: Mapping[str, Any], tiers: Tiers) -> dict[str, Any]:
     document = row["document"]
     words = {
         "held": _("held by a checkout"),
@@ -87,7 +93,7 @@ def _voucher(row: Mapping[str, Any]) -> dict[str, Any]:
     left = row["available"] if document.benefit.type == "gift_card" else None
     return {
         "name": localized(row["name"], row["pool"]),
-        "sentence": wording.sentence(document),
+        "sentence": wording.sentence(document, tiers),
         "code": row["code"] if row["status"] in USABLE else "",
         "state": words.get(row["status"], ""),
         "until": last_day(until) if isinstance(until, datetime) else "",

@@ -57,7 +57,7 @@ def test_every_page_opens_empty_and_full(boss: Client) -> None:
         assert answer.status_code == 200, page
         text = answer.content.decode()
         assert "<b> " not in text and "<i>\n" not in text
-    assert "mug (8)" in boss.get(url("rewards_board")).content.decode()
+    assert "Mug (8)" in boss.get(url("rewards_board")).content.decode()
     assert (
         "A-1"
         in boss.get(url("rewards_redemption_change", Redemption.objects.get(reward__key="film").pk)).content.decode()
