@@ -7,19 +7,18 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
 from django import forms
-from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponseRedirect
+from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils.timezone import is_naive, make_aware
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from loyalty.kit import document_text, document_yaml
+from loyalty.kit import document_yaml
 from loyalty.kit.admin import admin_page, localized, page
-from loyalty.kit.applying import apply_documents
 from loyalty.kit.clock import now
 from loyalty.kit.problems import Problem, Problems
+from loyalty.kit.text_pages import TextPage
 from loyalty.offers import issuing
 from loyalty.offers.issuing import Brought
 from loyalty.offers.models import Offer, VoucherPool
@@ -92,30 +91,15 @@ def _edit(request: HttpRequest, kind: str, number: int) -> HttpResponseBase:
 
 
 def _text(request: HttpRequest, kind: str, title: str, text: str, back: str) -> HttpResponseBase:
-    problems: list[str] = []
-    if request.method == "POST":
-        text = request.POST.get("text", "")
-        documents, mistakes = document_text.read(text.encode(), "")
-        problems = [_said(one.line, one.problem) for one in mistakes]
-        wrong = [one for one in documents if not isinstance(one.value, dict) or one.value.get("kind") != kind]
-        if not problems and (wrong or len(documents) != 1):
-            problems = [gettext("Write one document with kind: %(kind)s.") % {"kind": kind}]
-        if not problems:
-            try:
-                changes = apply_documents([documents[0].value], now=now())
-            except Problems as error:
-                problems = [_said(documents[0].line_of(problem.where), problem) for problem in error.problems]
-            else:
-                messages.success(request, gettext("Saved."))
-                for problem in changes[0].warnings:
-                    messages.warning(request, _said(documents[0].line_of(problem.where), problem))
-                return HttpResponseRedirect(_address(kind, MODELS[kind].objects.get(key=changes[0].key)))
-    context = {"title": title, "text": text, "back": back, "problems": problems, "kind": kind}
-    return page(request, "admin/offers/text.html", context)
-
-
-def _said(line: int, problem: Problem) -> str:
-    return gettext("Line %(line)s: %(problem)s") % {"line": line, "problem": problem}
+    texts = TextPage(
+        kind=kind,
+        template="admin/offers/text.html",
+        address=lambda key: _address(kind, MODELS[kind].objects.get(key=key)),
+        wanted=gettext("Write one document with kind: %(kind)s.") % {"kind": kind},
+        saved=gettext("Saved."),
+        most=1,
+    )
+    return texts.answer(request, title=title, text=text, back=back, kind=kind)
 
 
 class CodesForm(forms.Form):

@@ -15,11 +15,11 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from loyalty.kit import document_text, document_yaml
+from loyalty.kit import document_yaml
 from loyalty.kit.admin import admin_page, localized, page
-from loyalty.kit.applying import apply_documents
 from loyalty.kit.clock import now
-from loyalty.kit.problems import Problem, Problems
+from loyalty.kit.problems import Problems
+from loyalty.kit.text_pages import TextPage
 from loyalty.program.models import Program
 from loyalty.rewards import board, fulfillment, names
 from loyalty.rewards.models import Redemption, Reward, Supplier
@@ -195,32 +195,11 @@ def write(request: HttpRequest, key: str) -> HttpResponseBase:
 
 
 def _text_page(request: HttpRequest, title: str, text: str, back: str) -> HttpResponseBase:
-    problems: list[str] = []
-    if request.method == "POST":
-        text = request.POST.get("text", "")
-        documents, mistakes = document_text.read(text.encode(), "")
-        problems = [_said(one.line, one.problem) for one in mistakes]
-        wrong = [one for one in documents if not isinstance(one.value, dict) or one.value.get("kind") != "reward"]
-        if not problems and (wrong or not documents):
-            problems = [gettext("Write one or more documents with kind: reward.")]
-        if not problems:
-            try:
-                changes = apply_documents([one.value for one in documents], now=now())
-            except Problems as error:
-                problems = [_said(documents[0].line_of(problem.where), problem) for problem in error.problems]
-            else:
-                found = Reward.objects.get(key=changes[0].key)
-                messages.success(request, gettext("The reward is stored."))
-                return HttpResponseRedirect(reverse("admin:rewards_reward_change", args=[found.pk]))
-    context = {
-        "title": title,
-        "text": text,
-        "back": back,
-        "problems": problems,
-        "no_program": not Program.objects.exists(),
-    }
-    return page(request, "admin/rewards/text.html", context)
-
-
-def _said(line: int, problem: Problem) -> str:
-    return gettext("Line %(line)s: %(problem)s") % {"line": line, "problem": problem}
+    texts = TextPage(
+        kind="reward",
+        template="admin/rewards/text.html",
+        address=lambda key: reverse("admin:rewards_reward_change", args=[Reward.objects.get(key=key).pk]),
+        wanted=gettext("Write one or more documents with kind: reward."),
+        saved=gettext("The reward is stored."),
+    )
+    return texts.answer(request, title=title, text=text, back=back, no_program=not Program.objects.exists())

@@ -4,18 +4,16 @@ import csv
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponseRedirect, StreamingHttpResponse
+from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
-from loyalty.kit import document_text, document_yaml
-from loyalty.kit.admin import admin_page, localized, page
-from loyalty.kit.applying import apply_documents
+from loyalty.kit import document_yaml
+from loyalty.kit.admin import admin_page, localized
 from loyalty.kit.clock import now
-from loyalty.kit.problems import Problem, Problems
+from loyalty.kit.text_pages import TextPage
 from loyalty.program.models import Program
 from loyalty.subscriptions import names, queries
 from loyalty.subscriptions.models import Plan
@@ -56,31 +54,14 @@ def write(request: HttpRequest, key: str) -> HttpResponseBase:
 
 
 def _text_page(request: HttpRequest, title: str, text: str, back: str) -> HttpResponseBase:
-    problems: list[str] = []
-    if request.method == "POST":
-        text = request.POST.get("text", "")
-        documents, mistakes = document_text.read(text.encode(), "")
-        problems = [_said(one.line, one.problem) for one in mistakes]
-        wrong = [one for one in documents if not isinstance(one.value, dict) or one.value.get("kind") != "plan"]
-        if not problems and (wrong or not documents):
-            problems = [gettext("Write one or more documents with kind: plan.")]
-        if not problems:
-            try:
-                changes = apply_documents([one.value for one in documents], now=now())
-            except Problems as error:
-                problems = [_said(documents[0].line_of(problem.where), problem) for problem in error.problems]
-            else:
-                found = Plan.objects.get(key=changes[0].key)
-                messages.success(request, gettext("The plan is stored. Contracts that run keep their terms."))
-                return HttpResponseRedirect(reverse("admin:subscriptions_plan_change", args=[found.pk]))
-    context = {
-        "title": title, "text": text, "back": back, "problems": problems, "no_program": not Program.objects.exists(),
-    }  # fmt: skip
-    return page(request, "admin/subscriptions/text.html", context)
-
-
-def _said(line: int, problem: Problem) -> str:
-    return gettext("Line %(line)s: %(problem)s") % {"line": line, "problem": problem}
+    texts = TextPage(
+        kind="plan",
+        template="admin/subscriptions/text.html",
+        address=lambda key: reverse("admin:subscriptions_plan_change", args=[Plan.objects.get(key=key).pk]),
+        wanted=gettext("Write one or more documents with kind: plan."),
+        saved=gettext("The plan is stored. Contracts that run keep their terms."),
+    )
+    return texts.answer(request, title=title, text=text, back=back, no_program=not Program.objects.exists())
 
 
 class _Echo:

@@ -145,6 +145,14 @@ def test_a_reward_as_text(boss: Client) -> None:
     assert boss.get(url("rewards_text", "nothing")).status_code == 404
 
 
+def test_a_mistake_in_the_second_reward_has_its_own_line(boss: Client) -> None:
+    opened()
+    cup = "kind: reward\nkey: cup\ntype: physical\npoints: 5\n"
+    answer = boss.post(url("rewards_new"), {"text": f"{cup}---\n{cup.replace('cup', 'bowl')}pieces: 3\n"})
+    assert "Line 10: pieces: unknown field" in answer.content.decode()
+    assert not Reward.objects.exists()
+
+
 def test_the_list_for_a_supplier(boss: Client) -> None:
     setup = opened(MUG | {"supplier": "Acme"}, MUG | {"key": "bag", "supplier": "Other"})
     anna = member("anna", 500, setup)
