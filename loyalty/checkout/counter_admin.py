@@ -37,6 +37,11 @@ class BookForm(forms.Form):
     day = forms.DateField(label=_("day of the purchase"), widget=forms.DateInput(attrs={"type": "date"}))
     amount = forms.DecimalField(label=_("amount that was paid"), min_value=0, max_digits=14, decimal_places=2)
     store = forms.ChoiceField(label=_("store"), choices=_stores, required=False)
+    another = forms.BooleanField(
+        label=_("another purchase of the same amount on that day"),
+        required=False,
+        help_text=_("Only asked for where the customer has one with the card already."),
+    )
 
 
 class RefuseForm(forms.Form):
@@ -51,7 +56,7 @@ def _book(photo: ReceiptPhoto, data: dict[str, Any]) -> str:
     setup = load(Program.objects.get(pk=photo.program_id).key)
     photos.book(
         photo.pk, number=data["number"], day=data["day"], amount=data["amount"], store=data["store"] or None,
-        setup=setup, by=data["by"], now=now(),
+        setup=setup, by=data["by"], now=now(), another=data["another"],
     )  # fmt: skip
     return gettext("Booked: the points are with the member.")
 

@@ -25,7 +25,8 @@ from loyalty.program.receipts import SOURCE, key_of
 from loyalty.program.setup import Setup
 
 LARGEST = 12 * 1024 * 1024
-MOST_PIXELS = 60_000_000
+# A JPEG is read at a half, a quarter or an eighth of its size; others are unpacked whole, 4 bytes a pixel.
+MOST_PIXELS, MOST_UNPACKED = 60_000_000, 25_000_000
 FORMATS = ("JPEG", "PNG", "WEBP")
 # A long receipt stays readable at this size; about 400 kB.
 LONGEST_SIDE, QUALITY = 2400, 80
@@ -60,16 +61,19 @@ def draw(content: bytes) -> Picture:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(BytesIO(content), formats=FORMATS) as opened:
-                if opened.width * opened.height > MOST_PIXELS:
+                if opened.width * opened.height > (MOST_PIXELS if opened.format == "JPEG" else MOST_UNPACKED):
                     raise _no_picture("has too many pixels", "send a smaller picture")
-                drawn = ImageOps.exif_transpose(opened).convert("RGB")
+                smallest = min(opened.size)
+                opened.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
+                small = opened if opened.mode == "RGB" else opened.convert("RGB")
+                small.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+                drawn = ImageOps.exif_transpose(small)
     except Problems:
         raise
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _no_picture("is no picture that can be read", f"send one of {', '.join(FORMATS)}") from error
-    if min(drawn.size) < SMALLEST_SIDE:
+    if smallest < SMALLEST_SIDE:
         raise _no_picture("is too small to be read", "take it nearer")
-    drawn.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     out = BytesIO()
     drawn.save(out, "JPEG", quality=QUALITY, optimize=True)
     return Picture(out.getvalue(), *drawn.size)
@@ -77,6 +81,8 @@ def draw(content: bytes) -> Picture:
 
 def send(*, customer_id: int, program_id: int, content: bytes, note: str | None, now: datetime) -> tuple[int, bool]:
     """Put a photo into the queue: its number, and whether it was there before. Raises Problems."""
+    if _enough(customer_id, now):
+        raise Problems([_ENOUGH])
     picture = draw(content)
     digest = UUID(hashlib.md5(picture.data, usedforsecurity=False).hexdigest())
     with transaction.atomic():
@@ -84,10 +90,8 @@ def send(*, customer_id: int, program_id: int, content: bytes, note: str | None,
         known = ReceiptPhoto.objects.filter(customer_id=customer_id, digest=digest).values_list("pk", flat=True).first()
         if known:
             return known, True
-        mine = ReceiptPhoto.objects.filter(customer_id=customer_id)
-        today = mine.filter(sent_at__gt=now - timedelta(days=1)).count()
-        if today >= A_DAY or mine.filter(state="waiting").count() >= WAITING:
-            raise Problems([Problem("photo", f"{A_DAY} photos a day are enough", "try again tomorrow")])
+        if _enough(customer_id, now):
+            raise Problems([_ENOUGH])
         made = ReceiptPhoto.objects.create(
             customer_id=customer_id, program_id=program_id, picture=picture.data, digest=digest, width=picture.width,
             height=picture.height, note=(note or "").strip()[:500] or None, sent_at=now,
@@ -95,14 +99,26 @@ def send(*, customer_id: int, program_id: int, content: bytes, note: str | None,
         return made.pk, False
 
 
+_ENOUGH = Problem("photo", f"{A_DAY} photos a day are enough", "try again tomorrow")
+
+
+def _enough(customer_id: int, now: datetime) -> bool:
+    """Whether the person sends no more today; asked before a picture is unpacked, and again when it is kept."""
+    mine = ReceiptPhoto.objects.filter(customer_id=customer_id)
+    today = mine.filter(sent_at__gt=now - timedelta(days=1)).count()
+    return today >= A_DAY or mine.filter(state="waiting").count() >= WAITING
+
+
 @transaction.atomic
 def book(
-    photo_id: int, *, number: str, day: date, amount: Decimal, store: str | None, setup: Setup, by: str, now: datetime
-) -> int:
+    photo_id: int, *, number: str, day: date, amount: Decimal, store: str | None, setup: Setup, by: str, now: datetime,
+    another: bool = False,
+) -> int:  # fmt: skip
     """Book the receipt of a photo for who sent it; the booking.
 
-    A receipt that a till kept without a card is claimed; one that was booked already is refused, whoever has it.
-    Raises Problems.
+    A receipt that a till kept without a card is claimed; one that was booked already is refused, whoever has it. What
+    is printed need not be what the till calls a purchase, so the member's own of the same amount on that day counts as
+    this one, unless somebody says that it is `another`. Raises Problems.
     """
     photo, reference = _waiting(photo_id)
     number = number.strip()
@@ -119,6 +135,9 @@ def book(
         booking_id = claimed.booking_id
     else:
         _not_booked(number, day, store, setup)
+        if not another and _same_amount(photo.customer_id, day, amount, setup):
+            told = "was booked for this customer on that day, with the card"
+            raise Problems([Problem("amount", told, "compare the receipts; tick that it is another purchase")])
         row = {
             "id": _identifier(number, day, store), "customer": reference, "amount": amount,
             "occurred_at": min(at, now).isoformat(),
@@ -181,6 +200,24 @@ def _not_booked(number: str, day: date, store: str | None, setup: Setup) -> None
     names = [number, *(_identifier(number, day, one) for one in stores)]
     if unmatched.find(number) is not None or claimed.exists() or _in_ledger(names):
         raise Problems([Problem("number", "is a receipt that was booked already", "refuse the photo")])
+
+
+def _same_amount(customer_id: int, day: date, amount: Decimal, setup: Setup) -> bool:
+    start = _noon(day, setup.zone) - timedelta(hours=12)
+    return bool(
+        fetch(
+            sql(
+                "SELECT FROM booking b JOIN member m ON m.id = b.member_id WHERE m.customer_id = {customer}"
+                " AND m.program_id = {program} AND b.kind = 'purchase' AND b.amount = {amount}"
+                " AND b.occurred_at >= {start} AND b.occurred_at < {end} LIMIT 1",
+                customer=customer_id,
+                program=setup.id,
+                amount=amount,
+                start=start,
+                end=start + timedelta(days=1),
+            )
+        )
+    )
 
 
 def _in_ledger(identifiers: Sequence[str]) -> bool:

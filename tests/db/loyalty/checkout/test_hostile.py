@@ -166,3 +166,17 @@ def test_one_receipt_on_two_photos_is_booked_once_whatever_store_is_read() -> No
     photos.book(sent[2], store="bonn", now=NOW, **given)
     assert [balance(name) for name in ("anna", "cleo")] == [(0, 30, 0, 0)] * 2
     assert violations() == {}
+
+
+@pytest.mark.django_db
+def test_a_purchase_with_the_card_is_not_booked_again_from_its_photo() -> None:
+    setup = applied(BASE)
+    anna = customer("anna")
+    buy(setup, "till 3 / 99812", "anna", 30)
+    given: dict[str, Any] = {"number": "4711", "day": NOW.date(), "store": None, "setup": setup, "by": "b", "now": NOW}
+    with pytest.raises(Problems, match="with the card"):
+        photos.book(photo(anna, setup, 1), amount=Decimal(30), **given)
+    photos.book(photo(anna, setup, 80), amount=Decimal(31), **given)
+    again = photo(anna, setup, 160)
+    photos.book(again, amount=Decimal(30), another=True, **{**given, "number": "4712"})
+    assert balance("anna") == (0, 91, 0, 0)
