@@ -20,7 +20,8 @@ _OWN = """SELECT o.nickname, o.hidden, CASE WHEN o.period_at = {period} THEN o.s
         SELECT count(*) FROM leaderboard_entry e WHERE e.board_id = o.board_id AND e.period_at = {period}
             AND NOT e.hidden AND e.score >= o.score AND {active}
             AND (e.score > o.score OR (e.reached_at, e.id) < (o.reached_at, o.id))) END AS rank
-FROM leaderboard_entry o WHERE o.board_id = {board} AND o.customer_id = {customer}"""
+FROM leaderboard_entry o WHERE o.board_id = {board} AND o.customer_id = {customer}
+    AND left(o.nickname, 1) <> '-'"""
 
 
 def first_of(board: Leaderboard, *, now: datetime) -> list[dict[str, Any]]:
@@ -84,7 +85,7 @@ def entries_of(board: Leaderboard, *, now: datetime, limit: int = 100) -> list[d
             "SELECT e.id, e.nickname, e.hidden, e.hidden_by, e.customer_id, c.external_id, e.joined_at,"
             " CASE WHEN e.period_at = {period} THEN e.score ELSE 0 END AS score FROM leaderboard_entry e"
             " LEFT JOIN customer c ON c.id = e.customer_id WHERE e.board_id = {board}"
-            " ORDER BY (e.period_at = {period}) DESC, e.score DESC, e.reached_at, e.id"
+            " AND left(e.nickname, 1) <> '-' ORDER BY (e.period_at = {period}) DESC, e.score DESC, e.reached_at, e.id"
             " LIMIT {limit}",
             period=period,
             board=board.pk,

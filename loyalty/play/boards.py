@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, transaction
+from django.db.models import TextField, Value
+from django.db.models.functions import Cast, Concat
 
 from loyalty.events import types
 from loyalty.kit.problems import Problem, Problems
@@ -18,6 +20,8 @@ from loyalty.play.definition import LeaderboardDocument
 SHORTEST, LONGEST = 2, 20
 # Letters of any language, digits, and what stands between them: nothing that could be an address.
 _NICKNAME = re.compile(r"[^\W_](?:[\w '’-]*[\w])?", re.UNICODE)
+# How the entry of somebody begins who left while hidden; no nickname can.
+EMPTY = "-"
 
 # One probe of each person's own events since the period began; OFFSET 0 leaves the planner only the customer to search
 # by.
@@ -28,7 +32,8 @@ _COUNT = """UPDATE leaderboard_entry e SET score = q.total, reached_at = q.last,
             SELECT v.id, v.type_id, v.occurred_at, v.properties FROM event v WHERE v.customer_id = e.customer_id
                 AND v.occurred_at >= {since} AND v.occurred_at < {until} OFFSET 0
         ) v WHERE v.type_id = {type} AND {fits}
-    ) s WHERE e.board_id = {board} AND e.customer_id = ANY({people}::bigint[]) ORDER BY e.id
+    ) s WHERE e.board_id = {board} AND e.customer_id = ANY({people}::bigint[]) AND left(e.nickname, 1) <> '-'
+    ORDER BY e.id
 ) q WHERE e.id = q.id AND (e.score, e.reached_at, e.period_at) IS DISTINCT FROM (q.total, q.last, {period})"""
 
 
@@ -123,9 +128,13 @@ def join(key: str, *, customer_id: int, nickname: str, now: datetime) -> None:
 
 
 def leave(key: str, *, customer_id: int) -> bool:
-    """Take a person off a board; whether the person was on it."""
-    board = _board(key)
-    return bool(LeaderboardEntry.objects.filter(board_id=board.pk, customer_id=customer_id).delete()[0])
+    """Take a person off a board; whether the person was on it. Who was hidden leaves an empty entry, so that coming
+    back shows nothing before somebody has looked."""
+    entry = LeaderboardEntry.objects.filter(board_id=_board(key).pk, customer_id=customer_id)
+    emptied = entry.filter(hidden=True).update(
+        nickname=Concat(Value(EMPTY), Cast("id", TextField())), score=0, reached_at=None
+    )
+    return bool(emptied or entry.delete()[0])
 
 
 def hide(entry_id: int, *, hidden: bool, by: str) -> None:

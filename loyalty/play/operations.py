@@ -11,7 +11,7 @@ from loyalty.kit.documents import Change
 from loyalty.kit.problems import Problem, Problems
 from loyalty.kit.sql import execute, sql
 from loyalty.play import prize
-from loyalty.play.contests import Leaderboard
+from loyalty.play.contests import GameRound, Leaderboard
 from loyalty.play.definition import (
     BadgeDocument,
     ChallengeDocument,
@@ -166,7 +166,7 @@ def save_game(document: dict[str, Any], *, now: datetime, declared: Declared) ->
         problems += prize.check(game.consolation, "consolation", declared)
     after = _after("game", game, program, **plain(parameters))
     found = Game.objects.filter(key=game.key).first()
-    if found and not problems and GamePlay.objects.filter(game_id=found.pk).exists():
+    if found and not problems and _begun(found.pk):
         problems += _unfair(found.definition, after)
     if problems:
         raise Problems(problems)
@@ -189,6 +189,11 @@ def set_state(row: Definition, state: str, *, now: datetime) -> None:
     row.state, row.updated_at = state, now
     row.save(update_fields=["definition", "state", "updated_at"])
     listen()
+
+
+def _begun(game_id: int) -> bool:
+    """Whether somebody has played, or is in the middle of it."""
+    return any(model.objects.filter(game_id=game_id).exists() for model in (GamePlay, GameRound))
 
 
 _FREE_TO_CHANGE = ("name", "description", "image", "note", "state", "audience", "free_entry", "organizer")

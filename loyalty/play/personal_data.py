@@ -87,11 +87,12 @@ def export(customer_id: int) -> dict[str, list[dict[str, Any]]]:
 def merge(pairs: Pairs, now: datetime) -> Moved:
     """The winners get everything. Two open sheets of a card become one, with the stamps of both; of two open attempts
     the winner's stays, which counts the events of both from then on. A round that a loser is at ends, and its play
-    comes back."""
-    _end_rounds(pairs)
+    comes back; undone, the round goes on."""
+    rounds = _end_rounds(pairs)
     sheets = _take_doubles(pairs, "stamp_sheet", "card_id")
     runs = _take_doubles(pairs, "challenge_run", "challenge_id")
     moved: Moved = {
+        "game_round": rounds,
         "stamp": hand_over(pairs, "stamp"),
         "stamp_sheet-": sheets,
         "challenge_run-": runs,
@@ -108,17 +109,26 @@ def merge(pairs: Pairs, now: datetime) -> Moved:
     return {table: keys for table, keys in moved.items() if keys}
 
 
-def _end_rounds(pairs: Pairs) -> None:
-    execute(
-        sql(
-            "WITH gone AS (DELETE FROM game_round WHERE customer_id = ANY({losers}::bigint[])"
-            " RETURNING customer_id, game_id, free)"
-            " UPDATE game_player p SET used = CASE WHEN g.free THEN p.used ELSE greatest(0, p.used - 1) END,"
-            " free_used = CASE WHEN g.free THEN greatest(0, p.free_used - 1) ELSE p.free_used END"
-            " FROM gone g WHERE p.customer_id = g.customer_id AND p.game_id = g.game_id",
-            losers=list(pairs),
+def _end_rounds(pairs: Pairs) -> dict[int, list[Any]]:
+    taken = take_out(pairs, "game_round")
+    _pay_back([row for rows in taken.values() for row in rows], -1)
+    return taken
+
+
+def _pay_back(rounds: Sequence[Any], plays: int) -> None:
+    """Give the plays of these rounds back (-1), or take them again (1)."""
+    if rounds:
+        execute(
+            sql(
+                "UPDATE game_player p SET used = CASE WHEN g.free THEN p.used ELSE least(p.earned,"
+                " greatest(0, p.used + {plays})) END,"
+                " free_used = CASE WHEN g.free THEN greatest(0, p.free_used + {plays}) ELSE p.free_used END"
+                " FROM jsonb_populate_recordset(NULL::game_round, {rows}::jsonb) g"
+                " WHERE p.customer_id = g.customer_id AND p.game_id = g.game_id",
+                plays=plays,
+                rows=json.dumps(list(rounds)),
+            )
         )
-    )
 
 
 def _take_doubles(pairs: Pairs, table: str, owner: str) -> dict[int, list[Any]]:
@@ -217,8 +227,14 @@ def unmerge(given: Return) -> None:
         if rows := given.moved.get(f"{table}-"):
             back = _lift(given.winner, rows) if table == "stamp_sheet" else rows
             put_back(replace(given, moved={table: back}), table)
+    _players_back(given)
+    put_back(given, "game_round")
+    _pay_back(given.moved.get("game_round", []), 1)
     unshare(given, "customer_badge")
     unshare(given, "leaderboard_entry")
+
+
+def _players_back(given: Return) -> None:
     if rows := given.moved.get("game_player"):
         execute(
             sql(

@@ -95,7 +95,7 @@ def points(request: HttpRequest, visitor: Visitor) -> HttpResponse:
     if visitor.member is None or visitor.setup is None:
         return back(request, "member-home")
     try:
-        before = int(request.GET.get("before", "")[:19]) if "before" in request.GET else None
+        before = int(request.GET.get("before", "")[:18]) if "before" in request.GET else None
     except ValueError:
         raise Http404("No such page.") from None
     found, following = queries.movements(visitor.member.pk, before=before)

@@ -151,10 +151,11 @@ class Rewards:
 
     def _cancel(self, visitor: Visitor, text: str) -> str:
         found = Redemption.objects.filter(customer_id=visitor.customer_id, parent_id=None)
-        if not text.isdigit() or not found.filter(pk=int(text[:18])).exists():
+        order_id = int(text) if text.isdecimal() and len(text) <= 18 else 0
+        if not found.filter(pk=order_id).exists():
             raise Refused(_("There is no such order."))
         try:
-            done = fulfillment.cancel(int(text), now=visitor.now, actor="portal", by_member=True)
+            done = fulfillment.cancel(order_id, now=visitor.now, actor="portal", by_member=True)
         except Problems:
             raise Refused(_("It is too late to cancel this here. Please write to us.")) from None
         return ngettext("Cancelled. %(n)s point is back.", "Cancelled. %(n)s points are back.", done.points) % {
@@ -214,7 +215,7 @@ def _order(visitor: Visitor, key: str, data: Mapping[str, str]) -> Order:
     price = data.get("price", "0")
     return Order(
         reward=key,
-        price=int(price) if price.isdigit() and len(price) < 3 else 0,
+        price=int(price) if price.isdecimal() and len(price) < 3 else 0,
         identifier=f"portal {visitor.customer_id} {data.get('token', '')[:32]}" if data.get("token") else None,
         address=address if any(name in address for name in NEEDED) else None,
         slot=slot,
