@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -147,6 +148,8 @@ class _UsableAdmin(ReadOnlyAdmin):
         return bool(request.user.has_perm(f"offers.add_{self.opts.model_name}"))
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
         return text_pages.new_pool(request) if self.kind == "voucher_pool" else text_pages.new_offer(request)
 
     @display(description=_("name"), ordering="key")
