@@ -51,7 +51,7 @@ def follow(*, now: datetime, limit: int = BATCH) -> int:
     with transaction.atomic():
         if not fetch(Sql("SELECT pg_try_advisory_xact_lock(hashtext('play.follow'))"))[0][0]:
             return 0
-        taken = queue.take(CONSUMER, limit)
+        taken = queue.take(CONSUMER, limit, hold=True)
         if not taken:
             return 0
         rows = fetch(
