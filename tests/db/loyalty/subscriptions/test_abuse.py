@@ -137,8 +137,7 @@ def test_an_address_that_gets_no_receipt_is_refused(client: Client, email: str) 
 
 @pytest.mark.parametrize("bad", [{"name": "a\x00b"}, {"contract": "\x00"}, {"kind": "zzz"}, {"wished_end": "x"}])
 def test_what_cannot_be_stored_is_refused(client: Client, bad: dict[str, str]) -> None:
-    nul = any("\x00" in value for value in bad.values())
-    assert cancel(client, **bad) == (400 if nul else 422)
+    assert cancel(client, **bad) == 422
     assert client.get("/membership/cancel?contract=%00").status_code == 400
     assert client.get("/membership/receipt/%00").status_code in (400, 404)
     assert Declaration.objects.count() == 0
