@@ -6,18 +6,9 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from campaigns.attribution.report import Report, Total
+from loyalty.kit.spreadsheets import cell
 
-# What spreadsheets take for a formula at the beginning of a cell, the wide forms of East Asian keyboards too.
-_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-_BLANKS = " \t\r\n\u00a0"
 HEADER = ("by", "channel", "campaign", "flow", "step", "conversions", "revenue", "share")
-
-
-def cell(text: object) -> str:
-    """The text as a cell that is only text: what could begin a formula gets an apostrophe before it."""
-    found = "" if text is None else str(text).replace("\0", "")
-    bare = found.lstrip(_BLANKS)
-    return f"'{found}" if bare.startswith(_FORMULA) or found[:1] in ("\t", "\r", "\n") else found
 
 
 def spreadsheet(report: Report) -> str:

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 
 from loyalty.cards.models import CardBatch
 from loyalty.cards.queries import grouped
-from loyalty.customers.exporting import safe
+from loyalty.kit.spreadsheets import cell
 from loyalty.kit.sql import sql
 
 ROWS = 2_000
@@ -32,9 +32,7 @@ def lines(batch_id: int) -> Iterator[str]:
     with transaction.atomic(), connection.chunked_cursor() as cursor:
         cursor.execute(query.text, query.params)
         while rows := cursor.fetchmany(ROWS):
-            yield "".join(
-                _line((number, grouped(number), *(safe(one or "") for one in names))) for number, *names in rows
-            )
+            yield "".join(_line((number, grouped(number), *(cell(one) for one in names))) for number, *names in rows)
 
 
 def note_printed(batch_id: int, *, now: datetime) -> None:

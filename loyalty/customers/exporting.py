@@ -11,11 +11,10 @@ from django.db import connection, transaction
 from loyalty.customers.catalog import attribute_fields
 from loyalty.customers.rows import COLUMNS, IDENTITY_KINDS
 from loyalty.customers.showing import written
+from loyalty.kit.spreadsheets import cell
 from loyalty.kit.sql import Sql, identifier, sql
 
 ROWS = 2_000
-# Cells that spreadsheets would take for formulas get an apostrophe in front, unless they are numbers or phone numbers.
-FORMULA = ("=", "@", "\t", "\r")
 
 
 def header() -> list[str]:
@@ -57,17 +56,12 @@ def _person(row: Sequence[Any], attributes: Sequence[str]) -> str:
         *(keys.get(kind, "") for kind in IDENTITY_KINDS),
         *(written(own.get(key)) for key in attributes),
     ]
-    return _line([safe(cell) for cell in cells])
+    return _line([cell(one, numbers=True) for one in cells])
 
 
 def _json(value: Any) -> dict[str, Any]:
     found = json.loads(value) if isinstance(value, str) else value
     return found or {}
-
-
-def safe(cell: str) -> str:
-    """The cell, made harmless where a spreadsheet would run it."""
-    return "'" + cell if cell.startswith(FORMULA) else cell
 
 
 def _line(cells: Sequence[str]) -> str:

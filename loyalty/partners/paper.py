@@ -14,13 +14,12 @@ from reportlab.platypus import Flowable, Paragraph, Spacer, Table, TableStyle
 
 from loyalty.kit.admin import localized
 from loyalty.kit.paper import BOLD, REGULAR, drawable, pages
+from loyalty.kit.spreadsheets import cell
 from loyalty.partners import statements
 from loyalty.partners.models import Statement
 
 _MUTED, _LINE = colors.HexColor("#5b6472"), colors.HexColor("#d9dde3")
 COLUMNS = ("at", "kind", "receipt", "store", "points", "rate", "amount", "currency")
-# A cell that begins like this is a formula to a spreadsheet.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def kind_name(kind: str) -> str:
@@ -109,7 +108,7 @@ def _cell(value: Any) -> str:
     if hasattr(value, "isoformat"):
         return value.isoformat()
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(_FORMULA) else value
+        return cell(value)
     return f"{value.normalize():f}" if hasattr(value, "normalize") else str(value)
 
 

@@ -19,6 +19,7 @@ from loyalty.kit.admin import Act, ReadOnlyAdmin, admin_page, localized
 from loyalty.kit.charts import Chart, Series, columns
 from loyalty.kit.clock import now
 from loyalty.kit.panels import Panel, customer_panel
+from loyalty.kit.spreadsheets import cell
 from loyalty.play import awards, figures, names, queries, raffles, stamping, starting
 from loyalty.play.board_admin import LeaderboardAdmin
 from loyalty.play.contests import GameRound
@@ -277,7 +278,7 @@ def winners_file(request: HttpRequest, origin: str, origin_id: int) -> HttpRespo
     writer.writerow(["award", "won_at", "customer", "prize", "state", "handed_over_at", "reason"])
     for row in figures.winners(origin, origin_id, limit=None):
         cells = [row["external_id"] or "", sentence(row["prize"]), row["reason"] or ""]
-        who, prize, reason = ("'" + cell if cell[:1] in "=+-@" and cell else cell for cell in cells)
+        who, prize, reason = map(cell, cells)
         writer.writerow([row["id"], row["created_at"], who, prize, row["state"], row["given_at"] or "", reason])
     response = HttpResponse(text.getvalue(), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="winners-{obj.key}.csv"'

@@ -76,7 +76,9 @@ class PortalDocument(BaseModel):
 
     def as_document(self) -> dict[str, Any]:
         """The document that `apply` would take unchanged."""
-        return {"kind": "portal", "key": self.key} | self.model_dump(mode="json", exclude_defaults=True, exclude={"key"})
+        return {"kind": "portal", "key": self.key} | self.model_dump(
+            mode="json", exclude_defaults=True, exclude={"key"}
+        )
 
 
 def read(document: dict[str, Any]) -> PortalDocument:

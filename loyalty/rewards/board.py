@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +12,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db import connection, transaction
 
+from loyalty.kit.spreadsheets import cell
 from loyalty.kit.sql import fetch, fetch_values, sql
 from loyalty.rewards import names
 from loyalty.rewards.orders import ADDRESS
@@ -22,9 +22,6 @@ COUNTED = 10_000
 WEEKS = 12
 ROWS = 1_000
 _EXPORTED = ("number", "reward", "name", "quantity", "state", "ordered_at", "supplier", "note", *ADDRESS)
-
-# What a spreadsheet would take for a formula; numbers and phone numbers with a sign are none.
-_FORMULA = re.compile(r"[=@\t\r]|[+-](?![\d ()/.-]*$)")
 
 _WORK = (
     "FROM reward_redemption o JOIN reward r ON r.id = o.reward_id WHERE o.state = s.state AND r.type <> 'bundle'"
@@ -102,11 +99,7 @@ def _parcel(row: Sequence[Any]) -> str:
     *values, address = row
     where = json.loads(address)
     values[5] = values[5].isoformat()
-    return _line(["" if one is None else _safe(str(one)) for one in [*values, *(where.get(name) for name in ADDRESS)]])
-
-
-def _safe(cell: str) -> str:
-    return "'" + cell if _FORMULA.match(cell) else cell
+    return _line([cell(one, numbers=True) for one in [*values, *(where.get(name) for name in ADDRESS)]])
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -12,10 +12,9 @@ from typing import Any
 
 from django.utils.translation import gettext
 
+from loyalty.kit.spreadsheets import cell
 from loyalty.rights.paper import paper
 
-# What spreadsheets take for a formula at the beginning of a cell; JSON has the value as it is.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 # ZIP cannot say years before 1980; a fixed time lets the same data give the same file.
 _STAMP = (1980, 1, 1, 0, 0, 0)
 
@@ -53,5 +52,5 @@ def _cells(values: Iterable[Any]) -> list[str]:
     cells = []
     for value in values:
         text = "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        cells.append(f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text)
+        cells.append(cell(text) if isinstance(value, str) else text)
     return cells

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 from loyalty.kit import document_yaml
 from loyalty.kit.admin import admin_page, localized
 from loyalty.kit.clock import now
+from loyalty.kit.spreadsheets import cell
 from loyalty.kit.text_pages import TextPage
 from loyalty.program.models import Program
 from loyalty.subscriptions import names, queries
@@ -81,8 +82,7 @@ def _lines(states: Iterable[str]) -> Iterator[str]:
 
 def _plain(value: Any) -> str:
     """As a spreadsheet shows it: no formula begins with text of others."""
-    text = "" if value is None else value.isoformat() if hasattr(value, "isoformat") else str(value)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t") else text
+    return cell(value.isoformat() if hasattr(value, "isoformat") else value, numbers=True)
 
 
 @admin_page("membership/charges.csv", name="subscriptions_charges_csv", permission="subscriptions.view_charge")

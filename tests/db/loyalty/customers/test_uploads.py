@@ -16,7 +16,6 @@ from django.urls import reverse
 from campaigns.segments.operations import save_segment
 from campaigns.segments.refresh import build_next
 from loyalty.customers import uploads
-from loyalty.customers.exporting import safe
 from loyalty.customers.models import Attribute, Customer, CustomerRevision, ImportJob, ImportRejection, ImportUpload
 from loyalty.customers.operations import upsert_customers
 from loyalty.customers.tasks import import_uploads
@@ -233,10 +232,3 @@ def test_a_segment_is_exported_and_an_unknown_one_refused(tmp_path: Path) -> Non
     assert [row["external_id"] for row in csv.DictReader(StringIO(out.getvalue()))] == ["a"]
     with pytest.raises(CommandError, match="there is no segment 'nobody'"):
         call_command("export_customers", "-", "--segment", "nobody")
-
-
-@pytest.mark.parametrize(
-    ("cell", "expected"), [("=1+1", "'=1+1"), ("@x", "'@x"), ("+49171", "+49171"), ("-3", "-3"), ("a", "a")]
-)
-def test_formulas_are_made_harmless(cell: str, expected: str) -> None:
-    assert safe(cell) == expected
