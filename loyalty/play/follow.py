@@ -16,11 +16,15 @@ from loyalty.play.names import CONSUMER
 
 # Events taken at once: about a second's work with a few challenges.
 BATCH = 5_000
+# An attempt that others begin is looked at once more when its fact is committed: what happened meanwhile was taken by a
+# batch that could not see the attempt yet.
+STARTED = "challenge.started"
 
 
 def wanted_events() -> set[str]:
     """The names of all events that something active counts."""
     found = {ChallengeDocument.model_validate(one.definition).event for one in Challenge.objects.filter(state="active")}
+    found |= {STARTED} if found else set()
     for card in StampCard.objects.filter(state="active"):
         found |= {source.event for source in stamping.document_of(card).earn}
     for game in Game.objects.filter(state="active"):
@@ -76,7 +80,7 @@ def _count(rows: Collection[tuple[int, str, datetime]], now: datetime) -> None:
     cards = [one for one in StampCard.objects.filter(state="active").order_by("id") if names & _names_of_card(one)]
     games = [one for one in Game.objects.filter(state="active").order_by("id") if names & _names_of_game(one)]
     open_ones = [(one, str(one.definition["event"])) for one in Challenge.objects.filter(state="active").order_by("id")]
-    active = [(one, event) for one, event in open_ones if event in names]
+    active = [(one, event) for one, event in open_ones if {event, STARTED} & names]
     standing = [
         one for one in Leaderboard.objects.filter(state="active").order_by("id") if one.definition["event"] in names
     ]
@@ -87,7 +91,7 @@ def _count(rows: Collection[tuple[int, str, datetime]], now: datetime) -> None:
     for game in games:
         tickets.from_events(game, now=now)
     for challenge, event in active:
-        chosen = {customer_id for customer_id, name, _ in rows if name == event}
+        chosen = {customer_id for customer_id, name, _ in rows if name in (event, STARTED)}
         challenges.advance(challenge, chosen, now=now, until=until)
     for board in standing:
         chosen = {customer_id for customer_id, name, _ in rows if name == board.definition["event"]}

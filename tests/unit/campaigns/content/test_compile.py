@@ -289,7 +289,9 @@ def test_the_digest_sees_order_of_locales_and_purpose() -> None:
     assert digest("sms", "marketing", one) == digest("sms", "marketing", dict(one))
 
 
-MARKETING = [path for path in sorted(LAYOUTS.glob("*.mjml")) if not path.name.startswith(("double_opt_in.", "portal_"))]
+# Single mails that people ask for; all else is marketing.
+SINGLE = ("double_opt_in.", "portal_", "membership_")
+MARKETING = [path for path in sorted(LAYOUTS.glob("*.mjml")) if not path.name.startswith(SINGLE)]
 
 
 @pytest.mark.parametrize("path", MARKETING, ids=lambda path: path.name)
