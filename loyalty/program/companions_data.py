@@ -17,6 +17,7 @@ def erase(customer_ids: Sequence[int], member_ids: Sequence[int]) -> int:
     members = sql("{ids}::bigint[]", ids=list(member_ids))
     rows = execute(sql("DELETE FROM points_order WHERE customer_id = ANY({ids}::bigint[])", ids=list(customer_ids)))
     homes = sql("SELECT household_id FROM household_member WHERE member_id = ANY({ids})", ids=members)
+    left_behind = [row["household_id"] for row in fetch_values(sql("{homes} AND role = 'owner'", homes=homes))]
     rows += execute(
         sql(
             "UPDATE household SET name = NULL WHERE id IN ({homes} AND role = 'owner')",
@@ -25,8 +26,36 @@ def erase(customer_ids: Sequence[int], member_ids: Sequence[int]) -> int:
     )
     for table in (*_WHOLE, "member_review"):
         rows += execute(sql("DELETE FROM {table} WHERE member_id = ANY({ids})", table=Sql(table), ids=members))
+    _pass_on(left_behind)
     return rows + execute(
         sql("DELETE FROM referral WHERE referrer_id = ANY({ids}) OR friend_id = ANY({ids})", ids=members)
+    )
+
+
+def _pass_on(household_ids: Sequence[int]) -> None:
+    """Households whose owner is gone: the adult who has been in it longest owns it now; without one it ends."""
+    if not household_ids:
+        return
+    ids = sql("{ids}::bigint[]", ids=list(household_ids))
+    execute(
+        sql(
+            "UPDATE household_member SET role = 'owner' WHERE member_id IN ("
+            " SELECT DISTINCT ON (household_id) member_id FROM household_member"
+            " WHERE household_id = ANY({ids}) AND role = 'adult' ORDER BY household_id, joined_at, member_id)",
+            ids=ids,
+        )
+    )
+    ended = sql(
+        "household_id = ANY({ids}) AND household_id NOT IN (SELECT household_id FROM household_member"
+        " WHERE role = 'owner')",
+        ids=ids,
+    )
+    execute(sql("DELETE FROM household_member WHERE {ended}", ended=ended))
+    execute(
+        sql(
+            "DELETE FROM household WHERE id = ANY({ids}) AND id NOT IN (SELECT household_id FROM household_member)",
+            ids=ids,
+        )
     )
 
 

@@ -221,3 +221,18 @@ def test_forgetting_and_joining_people_leave_nothing_behind() -> None:
     for table in ("household_member", "referral_code", "referral", "points_order"):
         assert fetch(f"SELECT count(*) FROM {table}") == [(0,)]
     assert violations() == {}
+
+
+def test_a_household_whose_owner_is_forgotten_goes_to_the_next_adult_or_ends() -> None:
+    setup = applied(BASE, households={})
+    home(setup, anna=10, cara=10, ben=10, carl=10)
+    ids = {who: fetch("SELECT id FROM customer WHERE external_id = %(w)s", {"w": who})[0][0] for who in
+           ("anna", "ben", "carl")}  # fmt: skip
+    ben, carl, cara = member_of("ben"), member_of("carl"), member_of("cara")
+    erase_customers(customer_ids=[ids["anna"]])
+    roles = "SELECT member_id, role FROM household_member ORDER BY joined_at"
+    assert fetch(roles) == [(cara, "child"), (ben, "owner"), (carl, "adult")]
+    erase_customers(customer_ids=[ids["ben"], ids["carl"]])
+    assert fetch(roles) == []
+    assert fetch("SELECT count(*) FROM household") == [(0,)]
+    assert violations() == {}
