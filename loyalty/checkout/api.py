@@ -280,6 +280,9 @@ def commit_batch(request: HttpRequest, body: QueueIn) -> dict[str, Any]:
     if (store := queries.store_of_key(key.pk)) is not None:
         rows = [{**row, "store": store} if isinstance(row, dict) else row for row in rows]
     done = offline.commit_all(rows, setup=setup, now=clock.now(), sent_at=body.sent_at)
+    booked = [row for place, row in enumerate(rows) if place not in done.rejected]
+    items = [item for row in booked for item in row.get("items") or ()]
+    recommending.learn_names(((item.get("sku"), item.get("name")) for item in items), now=clock.now())
     queue.wake()
     return {
         "accepted": done.accepted,

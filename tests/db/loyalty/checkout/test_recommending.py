@@ -77,6 +77,19 @@ def test_the_till_is_told_and_what_the_customer_has_is_left_out() -> None:
     assert TillItem.objects.get(sku="c").name == "Cheese"
 
 
+def test_a_till_that_was_offline_names_its_articles_too() -> None:
+    applied(BASE)
+    customer("anna")
+    rows = [
+        {"id": "q1", "customer": "anna", "items": [{"sku": "a", "name": "Apples", "amount": 5}]},
+        {"id": "q2", "customer": {"card": "1"}, "items": [{"sku": "b", "name": "Bread", "amount": 5}]},
+        {"id": "q3", "customer": "anna", "amount": 5},
+        "nothing",
+    ]
+    assert Till()("post", "transactions/batch", {"transactions": rows})["accepted"] == 2
+    assert list(TillItem.objects.values_list("sku", "name")) == [("a", "Apples")]
+
+
 def test_the_share_of_receipts_with_a_card() -> None:
     setup = applied(BASE)
     anna = customer("anna")
