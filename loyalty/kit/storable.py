@@ -8,16 +8,22 @@ from django.http import HttpRequest, HttpResponseBase
 
 from loyalty.kit.errors import API_PREFIX
 
+# The character that stands for what cannot be read; no key, token or number has it.
+NOTHING = "\ufffd"
+
 
 class StorableInput:
-    """Middleware: 400 for an address, a query or a form with NUL. The API says more about it by itself."""
+    """Middleware: 400 for a query or a form with NUL; an address with it is one that nothing has, so each page says its
+    own "not found". The API says more about it by itself."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if not request.path.startswith(API_PREFIX):
-            _refuse("\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""))
+            _refuse("%00" in request.META.get("QUERY_STRING", ""))
+            request.path = request.path.replace("\0", NOTHING)
+            request.path_info = request.path_info.replace("\0", NOTHING)
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
